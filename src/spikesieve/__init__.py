@@ -1,0 +1,1 @@
+"""Spike distance and sparse features, from sorted spikes to paper figures."""

@@ -1,0 +1,163 @@
+"""Reading the configuration and the sheet of recordings: typed, defaulted, all errors at once."""
+
+import copy
+from collections.abc import Iterator
+from os import PathLike
+from pathlib import Path
+from typing import NamedTuple
+
+import pandas as pd
+import yaml
+from jsonschema import Draft202012Validator
+
+from spikesieve.errors import ConfigError, suggest
+
+#: Sections of which a recording may have values of its own, under ``overrides``.
+OVERRIDABLE = ("units", "counts", "pca", "sae")
+
+
+class Config(NamedTuple):
+    """The validated configuration: ``settings`` holds every key, defaults filled in;
+    ``recordings`` maps each id to its row of the sheet (only the cells that hold a value).
+    """
+
+    settings: dict
+    recordings: dict[str, dict]
+
+    def of(self, recording: str) -> dict:
+        """Return the settings of one recording, its overrides applied."""
+        merged = copy.deepcopy(self.settings)
+        row = self.recordings[recording]
+        if row["source"] == "counts":  # counts come at a width of their own
+            merged["counts"]["bin_ms"] = row["bin_ms"]
+        for section, values in self.settings["overrides"].get(recording, {}).items():
+            merged[section].update(values)
+        return merged
+
+
+def read_config(given: dict, schemas: str | PathLike, produced: str = "results/") -> Config:
+    """Check ``given`` (the parsed YAML) and the sheet it names; fill defaults.
+
+    Parameters
+    ----------
+    schemas : folder of ``config.schema.yaml`` and ``recordings.schema.yaml``.
+    produced : paths that start so are made by the workflow and need not exist yet.
+
+    Raises
+    ------
+    ConfigError
+        Naming every mistake found, not only the first.
+    """
+    schema = yaml.safe_load((Path(schemas) / "config.schema.yaml").read_text())
+    row_schema = yaml.safe_load((Path(schemas) / "recordings.schema.yaml").read_text())
+    problems = [f"config: {p}" for p in _problems(given, schema)]
+    settings = _with_defaults(given, schema)
+    rows, sheet_problems = _read_rows(settings["recordings"], row_schema)
+    problems += sheet_problems
+    for number, row in enumerate(rows, start=1):
+        name = f"recordings, row {number} ({row.get('recording', '?')})"
+        found = [*_problems(row, row_schema)]
+        problems += [f"{name}: {p}" for p in found or _cross_check(row, settings, produced)]
+    ids = [row.get("recording") for row in rows]
+    problems += [f"recordings: id {i!r} stands twice" for i in sorted({str(i) for i in ids if ids.count(i) > 1})]
+    problems += _override_problems(settings, ids, schema)
+    if problems:
+        raise ConfigError(
+            f"{len(problems)} problem(s) in the configuration:\n  - " + "\n  - ".join(problems),
+            fix="config/README.md explains each key and column",
+        )
+    config = Config(settings, {row["recording"]: row for row in rows})
+    if problems := [p for i in config.recordings for p in _width_problems(config, i)]:
+        raise ConfigError("\n  - ".join(["bin widths that do not fit:", *problems]))
+    return config
+
+
+def _read_rows(source: str | list, row_schema: dict) -> tuple[list[dict], list[str]]:
+    if isinstance(source, list):
+        rows = source
+    else:
+        try:
+            frame = pd.read_csv(source, sep="\t", dtype=str, comment="#", skipinitialspace=True)
+        except pd.errors.EmptyDataError:
+            frame = pd.DataFrame()
+        except (OSError, ValueError) as error:
+            return [], [f"recordings: cannot read the sheet {source!r} ({error})"]
+        types = {k: v.get("type") for k, v in row_schema["properties"].items()}
+        rows = [
+            {k: _number(v) if types.get(k) == "number" else v.strip() for k, v in r.items() if v == v}
+            for r in frame.to_dict("records")
+        ]
+    if not rows:
+        return [], [f"recordings: {source!r} has no row; add a line for each recording"]
+    return rows, []
+
+
+def _number(text: str) -> float | str:
+    try:
+        return float(text)
+    except ValueError:
+        return text  # the schema says what is wrong with it
+
+
+def _problems(value, schema: dict) -> Iterator[str]:
+    for error in sorted(Draft202012Validator(schema).iter_errors(value), key=lambda e: str(e.path)):
+        where = ".".join(str(p) for p in error.absolute_path)
+        if error.validator == "additionalProperties":
+            known = list(error.schema.get("properties", {}))
+            for key in sorted(set(error.instance) - set(known)):
+                hint = suggest(str(key), known)
+                yield f"unknown key {'.'.join(filter(None, [where, str(key)]))!r}{hint}"
+        elif error.schema is False:
+            yield f"{where!r} does not apply to source {value.get('source')!r}"
+        else:
+            description = error.schema.get("description") if isinstance(error.schema, dict) else None
+            text = f"{where}: " if where else ""
+            yield text + error.message + (f" ({description})" if description and where else "")
+
+
+def _with_defaults(value: dict, schema: dict) -> dict:
+    filled = copy.deepcopy(value)
+    for key, part in schema.get("properties", {}).items():
+        if key not in filled and "default" in part:
+            filled[key] = copy.deepcopy(part["default"])
+        if isinstance(filled.get(key), dict) and "properties" in part:
+            filled[key] = _with_defaults(filled[key], part)
+    return filled
+
+
+def _cross_check(row: dict, settings: dict, produced: str) -> Iterator[str]:
+    """Yield what a schema cannot see: simulations that don't exist, paths that lead nowhere."""
+    path = row["path"]
+    if row["source"] == "simulated":
+        if path not in settings["simulations"]:
+            known = list(settings["simulations"])
+            yield f"simulation {path!r} is not in simulations{suggest(path, known)} (there: {known})"
+        return
+    is_id = row["source"] == "allen" and path.isdigit()
+    is_url = row["source"] == "retina" and path.startswith(("https://", "http://"))
+    paths = [] if is_id or is_url else [path]
+    for local in [*paths, *(row[c] for c in ("units", "intervals", "bins") if c in row)]:
+        if not local.startswith(produced) and not Path(local).exists():
+            yield f"{local!r} does not exist"
+
+
+def _override_problems(settings: dict, ids: list, schema: dict) -> Iterator[str]:
+    for recording, sections in settings["overrides"].items():
+        if recording not in ids:
+            yield f"overrides: no recording {recording!r}{suggest(recording, [str(i) for i in ids])}"
+        for section, values in sections.items():
+            if section not in OVERRIDABLE:
+                hint = suggest(section, list(OVERRIDABLE))
+                yield f"overrides.{recording}: unknown section {section!r}{hint}"
+                continue
+            for problem in _problems(values, schema["properties"][section]):
+                yield f"overrides.{recording}.{section}: {problem}"
+
+
+def _width_problems(config: Config, recording: str) -> Iterator[str]:
+    row, wanted = config.recordings[recording], config.of(recording)["counts"]["bin_ms"]
+    if row["source"] == "counts" and (wanted / row["bin_ms"]) % 1:
+        yield (
+            f"overrides.{recording}.counts.bin_ms: {wanted} is no whole multiple of the "
+            f"{row['bin_ms']} ms that the recording was counted at"
+        )
