@@ -4,6 +4,15 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+from jaxtyping import install_import_hook
+
+# The shapes and types in signatures are checked in the tests, and only there.
+install_import_hook("spikesieve", "shape_checker.check")
+
+# No test asserts on time; in CI the examples are the same at every run.
+settings.register_profile("spikesieve", deadline=None, derandomize=bool(os.environ.get("CI")))
+settings.load_profile("spikesieve")
 
 ROOT = Path(__file__).parents[1]
 

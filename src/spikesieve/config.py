@@ -51,15 +51,24 @@ def read_config(given: dict, schemas: str | PathLike, produced: str = "results/"
     schema = yaml.safe_load((Path(schemas) / "config.schema.yaml").read_text())
     row_schema = yaml.safe_load((Path(schemas) / "recordings.schema.yaml").read_text())
     problems = [f"config: {p}" for p in _problems(given, schema)]
-    settings = _with_defaults(given, schema)
+    # A section of the wrong type is reported above; the rest is checked as if it were left out.
+    types = {key: type(part["default"]) for key, part in schema["properties"].items()}
+    sections = {k: v for k, v in given.items() if types.get(k) is not dict or isinstance(v, dict)}
+    settings = _with_defaults(sections, schema)
     rows, sheet_problems = _read_rows(settings["recordings"], row_schema)
     problems += sheet_problems
     for number, row in enumerate(rows, start=1):
+        if not isinstance(row, dict):
+            problems.append(f"recordings, row {number}: {row!r} is no row of column: value")
+            continue
         name = f"recordings, row {number} ({row.get('recording', '?')})"
         found = [*_problems(row, row_schema)]
         problems += [f"{name}: {p}" for p in found or _cross_check(row, settings, produced)]
-    ids = [row.get("recording") for row in rows]
-    problems += [f"recordings: id {i!r} stands twice" for i in sorted({str(i) for i in ids if ids.count(i) > 1})]
+    ids = [row.get("recording") for row in rows if isinstance(row, dict)]
+    problems += [
+        f"recordings: id {i!r} stands twice"
+        for i in sorted({str(i) for i in ids if ids.count(i) > 1})
+    ]
     problems += _override_problems(settings, ids, schema)
     if problems:
         raise ConfigError(
@@ -72,9 +81,11 @@ def read_config(given: dict, schemas: str | PathLike, produced: str = "results/"
     return config
 
 
-def _read_rows(source: str | list, row_schema: dict) -> tuple[list[dict], list[str]]:
+def _read_rows(source, row_schema: dict) -> tuple[list, list[str]]:
     if isinstance(source, list):
         rows = source
+    elif not isinstance(source, str):
+        return [], []  # the schema has reported it
     else:
         try:
             frame = pd.read_csv(source, sep="\t", dtype=str, comment="#", skipinitialspace=True)
@@ -84,7 +95,11 @@ def _read_rows(source: str | list, row_schema: dict) -> tuple[list[dict], list[s
             return [], [f"recordings: cannot read the sheet {source!r} ({error})"]
         types = {k: v.get("type") for k, v in row_schema["properties"].items()}
         rows = [
-            {k: _number(v) if types.get(k) == "number" else v.strip() for k, v in r.items() if v == v}
+            {
+                k: _number(v) if types.get(k) == "number" else v.strip()
+                for k, v in r.items()
+                if v == v
+            }
             for r in frame.to_dict("records")
         ]
     if not rows:
@@ -102,17 +117,20 @@ def _number(text: str) -> float | str:
 def _problems(value, schema: dict) -> Iterator[str]:
     for error in sorted(Draft202012Validator(schema).iter_errors(value), key=lambda e: str(e.path)):
         where = ".".join(str(p) for p in error.absolute_path)
+        described = error.schema.get("description") if isinstance(error.schema, dict) else None
         if error.validator == "additionalProperties":
             known = list(error.schema.get("properties", {}))
             for key in sorted(set(error.instance) - set(known)):
-                hint = suggest(str(key), known)
-                yield f"unknown key {'.'.join(filter(None, [where, str(key)]))!r}{hint}"
-        elif error.schema is False:
-            yield f"{where!r} does not apply to source {value.get('source')!r}"
+                name = ".".join(filter(None, [where, str(key)]))
+                yield f"unknown key {name!r}{suggest(str(key), known)}"
+        elif error.validator == "not":  # the schema's way to say "not with this source"
+            yield f"column {where!r} does not apply to source {value['source']!r}"
+        elif error.validator == "enum":
+            known = [str(option) for option in error.validator_value]
+            yield f"{where}: {error.message}{suggest(str(error.instance), known)}"
         else:
-            description = error.schema.get("description") if isinstance(error.schema, dict) else None
-            text = f"{where}: " if where else ""
-            yield text + error.message + (f" ({description})" if description and where else "")
+            reason = f" ({described})" if described and where else ""
+            yield (f"{where}: " if where else "") + error.message + reason
 
 
 def _with_defaults(value: dict, schema: dict) -> dict:
@@ -131,7 +149,7 @@ def _cross_check(row: dict, settings: dict, produced: str) -> Iterator[str]:
     if row["source"] == "simulated":
         if path not in settings["simulations"]:
             known = list(settings["simulations"])
-            yield f"simulation {path!r} is not in simulations{suggest(path, known)} (there: {known})"
+            yield f"simulation {path!r} is not in simulations {known}{suggest(path, known)}"
         return
     is_id = row["source"] == "allen" and path.isdigit()
     is_url = row["source"] == "retina" and path.startswith(("https://", "http://"))
@@ -144,8 +162,8 @@ def _cross_check(row: dict, settings: dict, produced: str) -> Iterator[str]:
 def _override_problems(settings: dict, ids: list, schema: dict) -> Iterator[str]:
     for recording, sections in settings["overrides"].items():
         if recording not in ids:
-            yield f"overrides: no recording {recording!r}{suggest(recording, [str(i) for i in ids])}"
-        for section, values in sections.items():
+            yield f"overrides: no recording {recording!r}{suggest(recording, [*map(str, ids)])}"
+        for section, values in (sections if isinstance(sections, dict) else {}).items():
             if section not in OVERRIDABLE:
                 hint = suggest(section, list(OVERRIDABLE))
                 yield f"overrides.{recording}: unknown section {section!r}{hint}"

@@ -1,11 +1,12 @@
 """Spike counts: exact bins, contiguous splits, normalisations that learn from training rows."""
 
+from collections.abc import Sequence
 from fractions import Fraction
-from typing import NamedTuple
+from typing import NamedTuple, no_type_check
 
 import numba
 import numpy as np
-from jaxtyping import Bool, Float, Int, Shaped, UInt
+from jaxtyping import Bool, Float, Integer, Shaped, UInt
 
 from spikesieve.errors import InputError
 
@@ -43,7 +44,7 @@ def number_of_bins(duration_s: float, bin_s: float) -> int:
 
 def bin_spikes(
     time_s: Float[np.ndarray, "spike"],
-    unit_index: Int[np.ndarray, "spike"],
+    unit_index: Integer[np.ndarray, "spike"],
     *,
     n_units: int,
     bin_s: float,
@@ -97,6 +98,7 @@ _FITS, _OVERFLOWS = -1, -2
 
 
 @numba.njit(cache=True, nogil=True)
+@no_type_check  # the tests' shape checker cannot wrap what numba compiles
 def _count(time_s, unit_index, first_bin, numerator, denominator, largest, counts):
     """Walk the sorted spikes once, moving the current bin's right edge along with them.
 
@@ -125,7 +127,10 @@ def _count(time_s, unit_index, first_bin, numerator, denominator, largest, count
 
 
 def split_bins(
-    n_bins: int, blocks: list[tuple[str, float]], gap_bins: int, valid: Bool[np.ndarray, "bin"]
+    n_bins: int,
+    blocks: Sequence[Sequence[str | float]],
+    gap_bins: int,
+    valid: Bool[np.ndarray, "bin"],
 ) -> Shaped[np.ndarray, "bin"]:
     """Name the split of each bin: contiguous blocks in the order given, never shuffled rows.
 

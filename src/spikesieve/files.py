@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from spikesieve.errors import InputError
+
 
 @contextmanager
 def atomic_path(path: str | os.PathLike) -> Iterator[Path]:
@@ -38,3 +40,26 @@ def sha256(path: str | os.PathLike) -> str:
     """Return the SHA-256 of a file as 64 hexadecimal digits."""
     with Path(path).open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def check_sha256(
+    path: str | os.PathLike, expected: str | None, recording: str | None = None
+) -> None:
+    """Compare the SHA-256 of a file with ``expected``; where that is None, nothing is checked.
+
+    Raises
+    ------
+    InputError
+        The file is absent, or its sum is another one; the message shows both.
+    """
+    about = {"recording": recording, "path": path}
+    if not Path(path).is_file():
+        raise InputError("no such file", **about, fix="check the path in the sheet of recordings")
+    if expected is None:
+        return
+    if (found := sha256(path)) != expected.strip().lower():
+        raise InputError(
+            f"its SHA-256 is {found}, not the expected {expected.strip().lower()}",
+            **about,
+            fix="fetch the file again; if it was changed on purpose, correct sha256 in the sheet",
+        )

@@ -5,13 +5,14 @@ one number a spike, so that a recording larger than memory's half still passes.
 """
 
 from collections.abc import Callable, Iterable, Iterator
+from itertools import pairwise
 from os import PathLike
 from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from jaxtyping import Float64, Int
+from jaxtyping import Float64, Integer
 
 from spikesieve.errors import InputError
 from spikesieve.files import atomic_path
@@ -24,14 +25,14 @@ class Spikes(NamedTuple):
     """Spikes sorted by time: ``time_s`` in seconds and the ``unit_id`` of each."""
 
     time_s: Float64[np.ndarray, "spike"]
-    unit_id: Int[np.ndarray, "spike"]
+    unit_id: Integer[np.ndarray, "spike"]
 
 
 class SpikeTrains(NamedTuple):
     """Spikes grouped by unit: unit ``i`` fired at ``time_s[offset[i]:offset[i + 1]]``, sorted."""
 
     time_s: Float64[np.ndarray, "spike"]
-    offset: Int[np.ndarray, "units_plus_one"]
+    offset: Integer[np.ndarray, "units_plus_one"]
 
     def __getitem__(self, unit):  # a spike train a unit, not a tuple field
         return self.time_s[self.offset[unit] : self.offset[unit + 1]]
@@ -44,7 +45,7 @@ def write_spikes(
     path: str | PathLike,
     pieces: Iterable[Spikes],
     *,
-    unit_ids: Int[np.ndarray, "unit"],
+    unit_ids: Integer[np.ndarray, "unit"],
     duration_s: float,
     recording: str,
     source: str | PathLike,
@@ -110,7 +111,7 @@ def _check_piece(piece, last, unit_ids, duration_s, recording, source) -> float:
 
 def merge_trains(
     trains: Callable[[], Iterable[Float64[np.ndarray, "spike"]]],
-    unit_ids: Int[np.ndarray, "unit"],
+    unit_ids: Integer[np.ndarray, "unit"],
     duration_s: float,
     spikes_per_piece: int = 1 << 21,
 ) -> Iterator[Spikes]:
@@ -138,7 +139,7 @@ def merge_trains(
             place = slice(free[piece], free[piece] + len(taken))
             time_s[place], unit_index[place] = taken, index
             free[piece] += len(taken)
-    for first, last in zip(start[:-1], start[1:], strict=True):
+    for first, last in pairwise(start):
         order = np.argsort(time_s[first:last], kind="stable")
         yield Spikes(time_s[first:last][order], unit_ids[unit_index[first:last][order]])
 
@@ -166,7 +167,7 @@ def read_spikes(
         yield Spikes(time_s[rows], table["unit_id"].to_numpy()[rows])
 
 
-def read_spike_trains(path: str | PathLike, unit_ids: Int[np.ndarray, "unit"]) -> SpikeTrains:
+def read_spike_trains(path: str | PathLike, unit_ids: Integer[np.ndarray, "unit"]) -> SpikeTrains:
     """Read all spikes grouped by unit, in the order of ``unit_ids`` (ascending)."""
     file = open_table(path, "spikes")
     per_unit = np.zeros(len(unit_ids), dtype=np.int64)
@@ -178,7 +179,9 @@ def read_spike_trains(path: str | PathLike, unit_ids: Int[np.ndarray, "unit"]) -
     free = offset[:-1].copy()
     for piece in read_spikes(path):
         index = np.searchsorted(unit_ids, piece.unit_id)
-        order = np.argsort(index.astype(np.int16 if len(unit_ids) < 2**15 else np.int32), kind="stable")
+        order = np.argsort(
+            index.astype(np.int16 if len(unit_ids) < 2**15 else np.int32), kind="stable"
+        )
         counts = np.bincount(index, minlength=len(unit_ids))
         within = np.arange(len(order)) - np.repeat(np.cumsum(counts) - counts, counts)
         time_s[np.repeat(free, counts) + within] = piece.time_s[order]

@@ -1,0 +1,166 @@
+import copy
+
+import pytest
+import yaml
+
+from spikesieve.config import read_config
+from spikesieve.errors import ConfigError
+
+ROW = {"recording": "a", "source": "nwb", "path": "results/a.nwb"}
+
+
+@pytest.fixture(scope="module")
+def schemas(root):
+    return root / "workflow/schemas"
+
+
+@pytest.fixture
+def shipped(root):
+    return yaml.safe_load((root / "config/config.yaml").read_text())
+
+
+def errors_of(given, schemas):
+    with pytest.raises(ConfigError) as error:
+        read_config(given, schemas)
+    return str(error.value)
+
+
+def test_the_shipped_config_spells_out_every_key_with_its_default(shipped, schemas):
+    schema = yaml.safe_load((schemas / "config.schema.yaml").read_text())
+
+    def compare(value, part):
+        assert set(value) == set(part["properties"])
+        for key, sub in part["properties"].items():
+            assert "description" in sub or "properties" not in sub, key
+            if "properties" in sub:
+                compare(value[key], sub)
+            elif key != "simulations":
+                assert value[key] == sub["default"], key
+
+    compare(shipped, schema)
+
+
+@pytest.mark.parametrize("name", ["config.yaml", "allen.yaml", "retina.yaml"])
+def test_each_shipped_config_is_valid(root, shipped, schemas, monkeypatch, name):
+    monkeypatch.chdir(root)
+    preset = yaml.safe_load((root / "config" / name).read_text())
+    config = read_config(shipped | preset, schemas)
+    assert config.recordings
+
+
+def test_the_allen_preset_names_the_three_sessions(root, shipped, schemas):
+    preset = yaml.safe_load((root / "config/allen.yaml").read_text())
+    rows = read_config(shipped | preset, schemas).recordings.values()
+    assert {row["path"] for row in rows} == {"732592105", "742951821", "760693773"}
+
+
+def test_missing_keys_take_their_defaults_and_overrides_apply_to_one_recording(schemas):
+    rows = [ROW, ROW | {"recording": "b"}]
+    given = {"recordings": rows, "overrides": {"b": {"units": {"quality": ["unsorted"]}}}}
+    config = read_config(given, schemas)
+    assert config.of("a")["units"]["quality"] == ["good"]
+    assert config.of("b")["units"]["quality"] == ["unsorted"]
+    assert config.of("b")["units"]["max_isi_violations"] == 0.1
+
+
+def test_all_mistakes_are_named_at_once_with_the_nearest_right_name(schemas):
+    text = errors_of(
+        {
+            "unitz": {},
+            "seed": "zero",
+            "counts": {"binms": 50, "normalisation": "max_units"},
+            "overrides": {"b": {}, "a": {"unit": {}, "sae": {"kk": 3}}},
+            "recordings": [
+                ROW,
+                ROW | {"recording": "a"},
+                {"recording": "x/y", "source": "nwb", "path": "results/p"},
+                {"recording": "k", "source": "kilosrt", "path": "results/p"},
+                {"recording": "c", "source": "counts", "path": "results/p"},
+                {"recording": "n", "source": "nwb", "path": "nowhere.nwb"},
+                {"recording": "m", "source": "nwb", "path": "results/p", "layout": "bins_by_units"},
+                {"recording": "s", "source": "simulated", "path": "feature"},
+                {"recording": "r", "source": "retina", "path": "https://a.org/b.tar.gz"},
+            ],
+        },
+        schemas,
+    )
+    for part in (
+        "unknown key 'unitz' (did you mean 'units'?)",
+        "seed: 'zero' is not of type 'integer'",
+        "unknown key 'counts.binms' (did you mean 'bin_ms'?)",
+        "(did you mean 'max_unit'?)",
+        "overrides: no recording 'b'",
+        "overrides.a: unknown section 'unit' (did you mean 'units'?)",
+        "overrides.a.sae: unknown key 'kk'",
+        "id 'a' stands twice",
+        "row 3 (x/y): recording: 'x/y' does not match",
+        "row 4 (k): source: 'kilosrt' is not one of",
+        "(did you mean 'kilosort'?)",
+        "row 5 (c): 'bin_ms' is a required property",
+        "row 6 (n): 'nowhere.nwb' does not exist",
+        "row 7 (m): column 'layout' does not apply to source 'nwb'",
+        "row 8 (s): simulation 'feature' is not in simulations",
+        "row 9 (r): 'sha256' is a required property",
+    ):
+        assert part in text
+
+
+@pytest.mark.parametrize("name", ["a b; rm -rf $HOME", "../up", "-dash", "a/b", "", "x" * 101])
+def test_recording_ids_that_could_do_harm_are_refused(schemas, name):
+    assert "recordings, row 1" in errors_of({"recordings": [ROW | {"recording": name}]}, schemas)
+
+
+@pytest.mark.parametrize("content", ["", "recording\tsource\tpath\n", "# only a comment\n"])
+def test_an_empty_sheet_says_so(tmp_path, schemas, content):
+    sheet = tmp_path / "recordings.tsv"
+    sheet.write_text(content)
+    assert "has no row; add a line" in errors_of({"recordings": str(sheet)}, schemas)
+
+
+def test_a_missing_sheet_says_so(schemas):
+    assert "cannot read the sheet 'none.tsv'" in errors_of({"recordings": "none.tsv"}, schemas)
+
+
+def test_numbers_of_the_sheet_are_numbers(tmp_path, schemas):
+    sheet = tmp_path / "recordings.tsv"
+    sheet.write_text("recording\tsource\tpath\tbin_ms\n# mine\n1\tcounts\tresults/x.npz\t25\n")
+    config = read_config({"recordings": str(sheet)}, schemas)
+    assert config.recordings["1"]["bin_ms"] == 25.0
+    assert config.of("1")["counts"]["bin_ms"] == 25.0
+    sheet.write_text("recording\tsource\tpath\tbin_ms\n1\tcounts\tresults/x.npz\twide\n")
+    assert "bin_ms: 'wide' is not of type 'number'" in errors_of(
+        {"recordings": str(sheet)}, schemas
+    )
+
+
+def test_counts_can_only_be_joined_into_wider_bins(schemas):
+    row = {"recording": "c", "source": "counts", "path": "results/p", "bin_ms": 25}
+    overrides = {"c": {"counts": {"bin_ms": 60}}}
+    text = errors_of({"recordings": [row], "overrides": overrides}, schemas)
+    assert "60 is no whole multiple of the 25 ms" in text
+    overrides["c"]["counts"]["bin_ms"] = 100
+    assert read_config({"recordings": [row], "overrides": overrides}, schemas)
+
+
+def test_reading_does_not_change_what_was_given(shipped, schemas):
+    given = shipped | {"recordings": [ROW]}
+    before = copy.deepcopy(given)
+    read_config(given, schemas)
+    assert given == before
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"recordings": [ROW], "overrides": {"a": None}},
+        {"recordings": [ROW], "overrides": []},
+        {"recordings": ["a"]},
+        {"recordings": 5},
+        {"recordings": [ROW], "units": None},
+        {"recordings": [ROW], "counts": {"split": [["train"]]}},
+        {"recordings": [ROW], "counts": {"bin_ms": "fifty"}},
+        {"recordings": [ROW], "simulations": {"x": 1}},
+    ],
+)
+def test_values_of_the_wrong_kind_are_named_not_stumbled_over(schemas, given):
+    assert "problem(s) in the configuration" in errors_of(given, schemas)
