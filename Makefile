@@ -30,7 +30,7 @@ demo: env ## run everything on simulated recordings: figures and results/report.
 	$(SNAKEMAKE) --report results/report.zip
 
 test: env env-allensdk ## run the tests
-	$(BIN)/python -m pytest -n $(CORES)
+	$(BIN)/python -m pytest -n $(CORES) --dist loadgroup
 
 lint: env ## check style, rules and types of files
 	$(BIN)/ruff check .
@@ -49,8 +49,12 @@ report: env ## write results/report.zip from the results that are there
 benchmark: env ## time our binning against other packages, and an Allen-size recording
 	$(SNAKEMAKE) benchmark
 
-lock: ## resolve pyproject.toml anew into requirements.lock (needs uv)
-	tests/tools/lock.sh
+lock: ## resolve pyproject.toml anew into requirements.lock (needs uv on the PATH)
+	# torch's CUDA packages stay out: pip adds those that fit the machine.
+	uv pip compile pyproject.toml --all-extras --python-version 3.11 --no-header --no-annotate -q \
+	  | sed 's/+cpu//' | grep -vE '^(nvidia|cuda|triton)' > build.lock
+	{ head -1 requirements.lock; cat build.lock; } > requirements.new && rm build.lock
+	mv requirements.new requirements.lock
 
 clean: ## delete results and Snakemake's memory of them, keep downloads
 	rm -rf .snakemake && find results -mindepth 1 -maxdepth 1 ! -name README.md ! -name downloads -exec rm -rf {} +

@@ -5,7 +5,8 @@ import shlex
 import sys
 from pathlib import Path
 
-ROOT = Path(workflow.basedir).parent
+HERE = Path(workflow.basedir)  # of the root Snakefile, or of workflow/Snakefile with -s
+ROOT = HERE if (HERE / "workflow").is_dir() else HERE.parent
 sys.path.insert(0, str(ROOT / "src"))
 
 from snakemake.exceptions import WorkflowError
@@ -35,15 +36,21 @@ def python_of(environment):
 # A rule's shell line is "stage LOG SCRIPT ARGUMENTS": everything that the script prints lands in
 # the rule's log, and on failure the end of it is shown as well. Kept out of the rules' own
 # commands because it names paths of this machine, which must not make results look outdated.
-shell.prefix(
-    "set -euo pipefail; "
-    f"export PYTHONPATH={shlex.quote(str(ROOT / 'src'))} PYTHONUNBUFFERED=1 OMP_WAIT_POLICY=PASSIVE; "
-    f"python_main={shlex.quote(python_of('main'))} python_allensdk={shlex.quote(python_of('allensdk'))}; "
-    f"scripts={shlex.quote(str(ROOT / 'workflow' / 'scripts'))}; "
-    'stage() { local log=$1 script=$2; shift 2; '
-    '"${stage_python:-$python_main}" "$scripts/$script" "$@" > "$log" 2>&1 '
-    '|| { local code=$?; tail -n 20 "$log" >&2; return $code; }; }; '
-)
+STAGE = f"""set -euo pipefail
+export PYTHONPATH={shlex.quote(str(ROOT / "src"))} PYTHONUNBUFFERED=1 OMP_WAIT_POLICY=PASSIVE
+python_main={shlex.quote(python_of("main"))}
+python_allensdk={shlex.quote(python_of("allensdk"))}
+scripts={shlex.quote(str(ROOT / "workflow" / "scripts"))}
+""" + """
+stage() {
+    local log=$1 script=$2; shift 2
+    "${stage_python:-$python_main}" "$scripts/$script" "$@" > "$log" 2>&1 && return
+    local code=$?
+    tail -n 20 "$log" >&2
+    return $code
+}
+"""
+shell.prefix(STAGE.replace("{", "{{").replace("}", "}}"))  # Snakemake formats it once
 
 
 def code(script):

@@ -1,0 +1,78 @@
+"""Write the configuration of all real recordings: python make_config.py DATA > real.yaml.
+
+DATA is the folder of real recordings that the tests use (they are not part of the project).
+"""
+
+import sys
+from pathlib import Path
+
+import yaml
+
+GABOR_SESSIONS = (732592105, 742951821)
+
+
+def real_config(data: Path) -> dict:
+    """Return a configuration of every real recording under ``data``."""
+    gabor = data / "counts/allen_gabor"
+    rows = [
+        {
+            "recording": "kilosort4",
+            "source": "kilosort",
+            "path": str(data / "kilosort/ks4_ibl_zfm02370"),
+            "subject": "ZFM-02370",
+        },
+        *(
+            {
+                "recording": f"allen_gabor_{session}",
+                "source": "counts",
+                "path": str(gabor / f"{session}_gabor_spike_counts.npz"),
+                "bin_ms": 250,
+                "layout": "units_by_bins",
+                "units": str(gabor / f"{session}_visual_unit_population.csv"),
+                "bins": str(gabor / f"{session}_gabor_trial_gaze_table.csv"),
+            }
+            for session in GABOR_SESSIONS
+        ),
+        {
+            "recording": "hc11_buddy",
+            "source": "counts",
+            "path": str(data / "counts/hc11_buddy/buddy_safe.npz"),
+            "bin_ms": 25,
+        },
+        {
+            "recording": "chicken_retina",
+            "source": "retina",
+            "path": str(data / "retina/chicken_2021_08_17.tar.gz"),
+            "sha256": "26814f23f8f320be599bb065b24e68b76fc2ee03cdf75e0148dc9ae3b460bceb",
+        },
+        {
+            "recording": "allen_layout",
+            "source": "allen",
+            "path": str(data / "nwb/allen_layout/session_732592105.nwb"),
+        },
+        {
+            "recording": "human_dandi",
+            "source": "nwb",
+            "path": str(data / "nwb/dandi000207_sub4/sub-4_ses-4_ecephys+image.nwb"),
+        },
+    ]
+    unlabelled = {"units": {"quality": ["good", "unsorted"]}}
+    retina = {
+        "units": {
+            "min_firing_rate_hz": 0.75,
+            "max_firing_rate_hz": 19,
+            "max_isi_violations": None,
+        }
+    }
+    return {
+        "recordings": rows,
+        "overrides": {
+            "hc11_buddy": unlabelled,
+            "human_dandi": unlabelled,
+            "chicken_retina": retina,
+        },
+    }
+
+
+if __name__ == "__main__":
+    yaml.safe_dump(real_config(Path(sys.argv[1]).resolve()), sys.stdout, sort_keys=False)

@@ -1,0 +1,82 @@
+"""The main job: one call takes every real recording to figures, a second has nothing to do."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+from make_config import real_config
+from workflow_runner import copy_project, nothing_to_do, snakemake
+
+pytestmark = [pytest.mark.data, pytest.mark.xdist_group("main_job")]
+
+#: recording: (units, spikes or None, seconds), as counted by other means (see the data's notes).
+KNOWN = {
+    "kilosort4": (403, 290_360, 90.0),
+    "allen_gabor_732592105": (947, None, 911.25),
+    "allen_gabor_742951821": (509, None, 911.25),
+    "hc11_buddy": (48, None, 164.425),
+    "chicken_retina": (154, None, 900.0),
+    "allen_layout": (40, None, 180.0),
+    "human_dandi": (35, 214_278, 2821.0),
+}
+FIGURES = ("overview", "unit_quality", "counts", "reconstruction", "sae_training")
+
+
+@pytest.fixture(scope="module")
+def main_job(data, tmp_path_factory):
+    project = copy_project(tmp_path_factory.mktemp("real") / "p", real_config(data))
+    snakemake(project)
+    return project
+
+
+def test_a_second_call_has_nothing_to_do(main_job):
+    assert nothing_to_do(main_job)
+
+
+@pytest.mark.parametrize("recording", KNOWN)
+def test_each_recording_holds_what_it_is_known_to_hold(main_job, recording):
+    n_units, n_spikes, seconds = KNOWN[recording]
+    folder = main_job / "results/recordings" / recording
+    about = json.loads((folder / "recording.json").read_text())
+    units = pd.read_parquet(folder / "units.parquet")
+    assert len(units) == n_units
+    assert about["duration_s"] == pytest.approx(seconds, rel=0.01)
+    assert 0 < units["kept"].sum() < n_units or recording in ("hc11_buddy", "human_dandi")
+    if n_spikes is not None:
+        assert units["n_spikes"].sum() == n_spikes
+
+
+@pytest.mark.parametrize("recording", KNOWN)
+def test_counts_hold_the_spikes_of_the_kept_units(main_job, recording):
+    units = pd.read_parquet(main_job / f"results/recordings/{recording}/units.parquet")
+    kept = units[units["kept"]]
+    for path in (main_job / "results/counts" / recording).glob("*.parquet"):
+        counts = pd.read_parquet(path).drop(columns=["time_s", "split"])
+        assert counts.columns.tolist() == kept["unit_id"].astype(str).tolist()
+        lost = kept["n_spikes"].sum() - counts.to_numpy().sum(dtype=np.int64)
+        width_s = float(path.stem.removesuffix("ms")) / 1000
+        # Only the last bin, cut short by the recording's end, is left out.
+        assert 0 <= lost <= 10 * width_s * kept["firing_rate_hz"].sum() + 10
+
+
+@pytest.mark.parametrize("recording", KNOWN)
+def test_learners_beat_the_mean_where_they_were_not_trained(main_job, recording):
+    def median_r2(path):
+        metrics = pd.read_parquet(main_job / "results" / path / "metrics.parquet")
+        rows = (metrics["split"] == "test") & (metrics["metric"] == "r2_unit")
+        return metrics.loc[rows, "value"].median()
+
+    chance = median_r2(f"baselines/{recording}/mean/seed0")
+    assert chance < 0.02
+    assert median_r2(f"baselines/{recording}/pca/seed0") > chance
+    assert median_r2(f"sae/{recording}/batch_topk/seed0") > chance
+
+
+@pytest.mark.parametrize("figure", FIGURES)
+def test_each_figure_is_there_with_its_numbers(main_job, figure):
+    for recording in KNOWN:
+        stem = main_job / f"results/figures/{figure}/{recording}"
+        assert stem.with_suffix(".pdf").read_bytes().startswith(b"%PDF")
+        assert stem.with_suffix(".png").stat().st_size > 20_000
+        assert len(pd.read_csv(stem.with_suffix(".csv"))) > 10

@@ -1,0 +1,92 @@
+"""The house rules that a machine can check."""
+
+import re
+import subprocess
+import sys
+import zipfile
+
+import pytest
+import yaml
+from workflow_runner import ROOT, TINY, copy_project, snakemake
+
+pytestmark = pytest.mark.xdist_group("workflow")
+
+SCRIPTS = sorted((ROOT / "workflow/scripts").glob("*.py"))
+RULE_FILES = sorted((ROOT / "workflow/rules").glob("*.smk"))
+
+
+def rules():
+    """Yield (name, text) of every rule that runs a job of its own (not a mere target)."""
+    for path in RULE_FILES:
+        blocks = re.split(r"^rule (\w+):$", path.read_text(), flags=re.MULTILINE)[1:]
+        for name, text in zip(blocks[::2], blocks[1::2], strict=True):
+            if "\n    shell:" in text and "\n    output:" in text:
+                yield name, text
+
+
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda p: p.name)
+def test_each_stage_explains_itself(script):
+    """Without Snakemake, from any folder."""
+    command = [sys.executable, script, "--help"]
+    result = subprocess.run(command, text=True, capture_output=True, check=False)
+    assert result.returncode == 0, result.stderr
+    assert "Usage" in result.stdout
+    docstring = script.read_text().split('"""')[1]
+    assert docstring.split()[0] in result.stdout
+
+
+def test_scripts_and_rule_files_are_small():
+    assert [p.name for p in SCRIPTS if len(p.read_text().splitlines()) >= 60] == []
+    assert [p.name for p in RULE_FILES if len(p.read_text().splitlines()) >= 250] == []
+    assert len((ROOT / "workflow/Snakefile").read_text().splitlines()) < 50
+
+
+@pytest.mark.parametrize(("name", "text"), rules(), ids=[name for name, _ in rules()])
+def test_each_rule_states_what_it_needs(name, text):
+    for directive in ("log:", "threads:", "mem_mb=", "runtime="):
+        assert directive in text, directive
+    if name != "allensdk_environment":  # it makes the environment that conda would
+        assert "conda:" in text
+        assert "benchmark:" in text
+        assert 'code=code("' in text
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "envs").glob("*.yaml")), ids=lambda p: p.name)
+def test_conda_environments_are_valid(path):
+    content = yaml.safe_load(path.read_text())
+    assert content["channels"]
+    names = [d if isinstance(d, str) else next(iter(d)) for d in content["dependencies"]]
+    assert any(n.startswith("python") for n in names)
+    pip = next(d for d in content["dependencies"] if isinstance(d, dict))["pip"]
+    for line in pip:
+        if line.startswith("-r "):
+            assert (path.parent / line[3:]).is_file(), line
+
+
+def test_conda_finds_an_environment_for_every_rule(tmp_path):
+    """A dry run with conda asked for parses each rule's file; conda itself need not be there."""
+    project = copy_project(tmp_path / "p", TINY)
+    result = snakemake(project, "-n", "--software-deployment-method", "conda", check=False)
+    assert "Job stats" in result.stdout or "conda" in result.stdout.lower()
+    assert "envs/main.yaml' does not exist" not in result.stdout
+
+
+@pytest.mark.parametrize("preset", ["allen", "retina"])
+def test_each_preset_gives_a_dry_run(tmp_path, preset):
+    project = copy_project(tmp_path / "p", TINY)
+    (project / "config/config.yaml").write_text((ROOT / "config/config.yaml").read_text())
+    text = snakemake(project, "-n", "--configfile", f"config/{preset}.yaml").stdout
+    assert re.search(rf"^download_{preset} +\d+$", text, re.MULTILINE)
+    assert re.search(r"^figure_overview_of +\d+$", text, re.MULTILINE)
+
+
+def test_the_report_holds_each_figure_with_its_caption(project):
+    snakemake(project, "--report", "results/report.zip")
+    with zipfile.ZipFile(project / "results/report.zip") as archive:
+        names = archive.namelist()
+        page = "".join(
+            archive.read(n).decode(errors="replace") for n in names if n.endswith((".html", ".js"))
+        )
+    for figure in ("overview", "unit_quality", "counts", "reconstruction", "sae_training"):
+        assert f"results/figures/{figure}/tiny.png" in page, figure
+    assert sum(n.endswith(".png") for n in names) >= 5

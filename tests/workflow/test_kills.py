@@ -1,0 +1,63 @@
+"""A run killed in the middle of a stage, and run again, ends as an undisturbed one does."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pandas as pd
+import pytest
+from workflow_runner import TINY, copy_project, nothing_to_do, snakemake
+
+pytestmark = pytest.mark.xdist_group("workflow")
+
+
+def results_of(folder):
+    """Return what the run made: bytes, except where a wall time is part of a table."""
+    found = {}
+    for path in sorted((folder / "results").rglob("*")):
+        name = path.relative_to(folder / "results")
+        if path.is_dir() or name.parts[0] in ("logs", "benchmarks"):
+            continue
+        if name.name == "history.parquet":
+            found[str(name)] = pd.read_parquet(path).drop(columns="wall_s").to_csv()
+        elif name.parts[:2] != ("figures", "sae_training"):  # draws no time, but read it to be sure
+            found[str(name)] = path.read_bytes()
+    return found
+
+
+def kill_in(folder, log):
+    """Start a run in a process group of its own and kill the group once ``log`` is written."""
+    command = [sys.executable, "-m", "snakemake", "--cores", "2"]
+    run = subprocess.Popen(
+        command,
+        cwd=folder,
+        start_new_session=True,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    deadline = time.monotonic() + 300
+    while not [*folder.glob(f"results/logs/{log}")]:
+        assert run.poll() is None, "the run ended before it could be killed"
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    time.sleep(0.5)
+    os.killpg(run.pid, signal.SIGKILL)
+    run.wait()
+
+
+@pytest.mark.parametrize(
+    "log", ["ingest_simulated/tiny.log", "bin_counts/tiny/50ms.log", "train_sae/tiny/*/seed1.log"]
+)
+def test_a_killed_run_ends_as_an_undisturbed_one(finished, tmp_path, log):
+    project = copy_project(tmp_path / "killed", TINY)
+    kill_in(project, log)
+    snakemake(project, "--unlock")
+    snakemake(project, "--rerun-incomplete")
+    expected = results_of(finished)
+    assert len(expected) > 20
+    ended = results_of(project)
+    assert set(ended) == set(expected)
+    assert [name for name in expected if ended[name] != expected[name]] == []
+    assert nothing_to_do(project)

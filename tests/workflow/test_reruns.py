@@ -1,0 +1,163 @@
+"""The promise of reruns: after each kind of change, exactly the rules that have to run again."""
+
+import copy
+import os
+import shutil
+import time
+from pathlib import Path
+
+import pytest
+from workflow_runner import (
+    TINY,
+    copy_project,
+    nothing_to_do,
+    snakemake,
+    wanted,
+    write_config,
+)
+
+pytestmark = pytest.mark.xdist_group("workflow")
+
+INGEST = {"ingest_simulated": 1}
+UNITS = {"filter_units": 1}
+COUNTS = {"bin_counts": 2}
+PCA, MEAN, SAE = {"fit_pca": 1}, {"fit_mean": 1}, {"train_sae": 2}
+OVERVIEW, QUALITY = {"figure_overview_of": 1}, {"figure_unit_quality_of": 1}
+COUNTS_FIGURE, RECONSTRUCTION = {"figure_counts_of": 1}, {"figure_reconstruction_of": 1}
+TRAINING = {"figure_sae_training_of": 1}
+LEARNERS = PCA | MEAN | SAE | RECONSTRUCTION | TRAINING
+FROM_COUNTS = COUNTS | COUNTS_FIGURE | LEARNERS
+EVERYTHING = INGEST | UNITS | OVERVIEW | QUALITY | FROM_COUNTS
+
+
+def changed(**sections):
+    """Return the tiny configuration with other values in some sections."""
+    config = copy.deepcopy(TINY)
+    for section, values in sections.items():
+        config.setdefault(section, {}).update(values)
+    return config
+
+
+def edit(project: Path, file: str, old: str, new: str) -> None:
+    path = project / file
+    text = path.read_text()
+    assert old in text, f"{old!r} is no longer in {file}"
+    path.write_text(text.replace(old, new, 1))
+
+
+def test_a_second_call_says_that_there_is_nothing_to_do(project):
+    assert nothing_to_do(project)
+
+
+def test_a_fresh_project_wants_everything(tmp_path):
+    assert wanted(copy_project(tmp_path / "p", TINY)) == EVERYTHING
+
+
+@pytest.mark.parametrize(
+    ("sections", "rules"),
+    [
+        ({"seed": None}, None),
+        ({"units": {"min_firing_rate_hz": 1.0}}, UNITS | OVERVIEW | QUALITY | FROM_COUNTS),
+        ({"counts": {"gap_s": 0.5}}, FROM_COUNTS),
+        ({"counts": {"normalisation": "max_unit"}}, LEARNERS),
+        ({"counts": {"extra_bin_ms": [200]}}, {"bin_counts": 1} | COUNTS_FIGURE),
+        ({"pca": {"n_components": 3}}, PCA | RECONSTRUCTION),
+        ({"sae": {"k": 3}}, SAE | RECONSTRUCTION | TRAINING),
+        ({"sae": {"n_seeds": 3}}, {"train_sae": 1} | RECONSTRUCTION | TRAINING),
+        ({"overrides": {"tiny": {"pca": {"n_components": 3}}}}, PCA | RECONSTRUCTION),
+    ],
+    ids=str,
+)
+def test_a_value_in_config_reruns_the_rules_that_use_it_and_what_depends_on_them(
+    project, sections, rules
+):
+    if rules is None:
+        config, rules = TINY | {"seed": 1}, EVERYTHING_BUT_NOTHING_SEEDLESS
+    else:
+        config = changed(**sections)
+    write_config(project, config)
+    assert wanted(project) == rules
+
+
+#: The root seed is used by the simulation, so everything follows.
+EVERYTHING_BUT_NOTHING_SEEDLESS = EVERYTHING
+
+
+def test_an_added_recording_runs_alone(project):
+    config = copy.deepcopy(TINY)
+    config["recordings"].append({"recording": "second", "source": "simulated", "path": "tiny"})
+    write_config(project, config)
+    assert wanted(project) == EVERYTHING
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "rules"),
+    [
+        ("src/spikesieve/figures/counts.py", "def draw_", "UNUSED = 1\n\n\ndef draw_", COUNTS_FIGURE),
+        ("src/spikesieve/figures/overview.py", "def draw_", "UNUSED = 1\n\n\ndef draw_", OVERVIEW),
+        ("src/spikesieve/binning.py", "1 << 25", "1 << 24", FROM_COUNTS),
+        ("src/spikesieve/baselines/pca.py", "def ", "UNUSED = 1\n\n\ndef ", PCA | RECONSTRUCTION),
+        (
+            "src/spikesieve/sae/training.py",
+            "def ",
+            "UNUSED = 1\n\n\ndef ",
+            SAE | RECONSTRUCTION | TRAINING,
+        ),
+        (
+            "workflow/scripts/filter_units.py",
+            'print(f"Kept',
+            'print(f"Keeping',
+            UNITS | OVERVIEW | QUALITY | FROM_COUNTS,
+        ),
+    ],
+    ids=lambda value: value if isinstance(value, str) and "/" in value else "",
+)
+def test_an_edit_reruns_the_rules_whose_imports_hold_it(project, file, old, new, rules):
+    edit(project, file, old, new)
+    assert wanted(project) == rules
+
+
+def test_words_layout_and_touches_rerun_nothing(project):
+    edit(project, "src/spikesieve/counts.py", '"""', '"""Other words. ')
+    edit(project, "src/spikesieve/units.py", "\n\ndef ", "\n\n# A comment.\ndef ")
+    edit(project, "workflow/scripts/bin_counts.py", "import json\n", "import json\n\n\n")
+    for path in [*project.glob("workflow/scripts/*.py"), *project.glob("workflow/rules/*.smk")]:
+        os.utime(path)
+    os.utime(project / "results/recordings/tiny/units.parquet")
+    os.utime(project / "config/config.yaml")
+    assert wanted(project) == {}
+
+
+def test_a_fresh_clone_beside_copied_results_reruns_nothing(finished, tmp_path):
+    time.sleep(1.1)  # so that every file of the clone is newer than every result
+    clone = copy_project(tmp_path / "elsewhere" / "clone", TINY)
+    shutil.copytree(finished / "results", clone / "results", copy_function=shutil.copy2)
+    shutil.copytree(finished / ".snakemake", clone / ".snakemake", copy_function=shutil.copy2)
+    assert wanted(clone) == {}
+
+
+def test_both_front_doors_give_the_same_jobs(tmp_path):
+    project = copy_project(tmp_path / "p", TINY)
+    assert wanted(project) == wanted(project, "--snakefile", "workflow/Snakefile") == EVERYTHING
+
+
+def test_one_figure_runs_only_what_it_needs(tmp_path):
+    project = copy_project(tmp_path / "p", TINY)
+    rules = wanted(project, "figure_overview")
+    assert rules == INGEST | UNITS | OVERVIEW | {"figure_overview": 1}
+
+
+def test_a_changed_input_file_reruns_its_recording(tmp_path, finished):
+    """Kilosort's label table edited, as after a session in Phy."""
+    row = {"recording": "sorted", "source": "kilosort", "path": "sorted here"}
+    project = copy_project(tmp_path / "p", TINY)
+    snakemake(project, "results/exports/tiny/kilosort/spike_times.npy")
+    shutil.copytree(project / "results/exports/tiny/kilosort", project / "sorted here")
+    write_config(project, TINY | {"recordings": [row]})
+    target = "results/recordings/sorted/units.parquet"
+    snakemake(project, target)
+    assert wanted(project, target) == {}
+    labels = project / "sorted here" / "cluster_group.tsv"
+    lines = labels.read_text().splitlines()
+    labels.write_text("\n".join([lines[0], lines[1].split("\t")[0] + "\tmua", *lines[2:]]) + "\n")
+    assert wanted(project, target) == {"ingest_kilosort": 1, "filter_units": 1}
