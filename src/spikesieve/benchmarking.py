@@ -68,9 +68,10 @@ def ratios(seconds: dict[str, float], ours: str, size: str) -> pd.DataFrame:
 
 
 def write_large_nwb(path: str | Path, *, n_units: int, n_spikes: int, duration_s: float) -> None:
-    """Write Poisson spikes of an Allen-size session as NWB, one unit at a time.
+    """Write the spikes of an Allen-size session as NWB, one unit at a time.
 
-    Rates are log-normal (sigma 1), scaled so that the whole file holds about ``n_spikes``.
+    Rates are log-normal (sigma 1), scaled so that the whole file holds about ``n_spikes``; trains
+    are Poisson with a dead time of 3 ms, so that most units pass the filter as in a real session.
     """
     rng = np.random.default_rng(0)
     rates = rng.lognormal(0, 1, n_units)
@@ -96,7 +97,9 @@ def _replace_spike_times(units: h5py.Group, per_unit, duration_s: float, rng) ->
     times.attrs.update(attributes)
     stop = np.cumsum(per_unit)
     for first, last in zip(stop - per_unit, stop, strict=True):
-        times[first:last] = np.sort(rng.random(last - first)) * duration_s
+        dead = np.arange(last - first) * 0.003
+        free = duration_s - 0.003 * (last - first)
+        times[first:last] = np.sort(rng.random(last - first)) * free + dead
     index = dict(units["spike_times_index"].attrs)
     del units["spike_times_index"]
     units.create_dataset("spike_times_index", data=stop.astype(np.uint64)).attrs.update(index)

@@ -182,7 +182,7 @@ def read_recording_json(path: str | PathLike) -> dict:
     return content
 
 
-#: ``inputs`` maps each input file's name to its SHA-256; ``notes`` say what ingest decided.
+#: ``inputs`` maps each input file's path to its SHA-256; ``notes`` say what ingest decided.
 RECORDING_FIELDS = {
     "recording",
     "source",

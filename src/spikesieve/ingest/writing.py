@@ -86,7 +86,7 @@ def _write_tables(folder: Path, source: Source) -> None:
         duration_s=float(source.duration_s),
         sampling_rate_hz=source.sampling_rate_hz,
         subject=source.subject,
-        inputs={Path(p).name: sha256(p) for p in source.inputs},
+        inputs={str(p): sha256(p) for p in source.inputs},
         notes=list(source.notes),
     )
 
