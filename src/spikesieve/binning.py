@@ -62,7 +62,8 @@ def write_counts(
         raise InputError(str(error), recording=recording) from None
     for kind in (np.uint8, np.uint16, np.uint32):  # the smallest that fits: memory downstream
         with suppress(_TooLarge):
-            return _write(path, count_rows, unit_ids, edges, split, kind)
+            _write(path, count_rows, unit_ids, edges, split, kind)
+            break
 
 
 class _TooLarge(Exception):
