@@ -76,6 +76,8 @@ KILOSORT_NAMES = [
     "channel_positions.npy",
     "channel_map.npy",
     "templates.npy",
+    "templates_ind.npy",
+    "template_ind.npy",
 ]
 KILOSORT_FILES = [
     EXPORTS + "kilosort/" + name
