@@ -55,6 +55,7 @@ lock: ## resolve pyproject.toml anew into requirements.lock (needs uv on the PAT
 	  | sed 's/+cpu//' | grep -vE '^(nvidia|cuda|triton)' > build.lock
 	{ head -1 requirements.lock; cat build.lock; } > requirements.new && rm build.lock
 	mv requirements.new requirements.lock
+	$(BIN)/python tests/tools/conda_from_lock.py
 
 clean: ## delete results and Snakemake's memory of them, keep downloads
 	rm -rf .snakemake && find results -mindepth 1 -maxdepth 1 ! -name README.md ! -name downloads -exec rm -rf {} +

@@ -34,11 +34,14 @@ class SpikeTrains(NamedTuple):
     time_s: Float64[np.ndarray, "spike"]
     offset: Integer[np.ndarray, "units_plus_one"]
 
-    def __getitem__(self, unit):  # a spike train a unit, not a tuple field
-        return self.time_s[self.offset[unit] : self.offset[unit + 1]]
-
-    def __len__(self):
+    @property
+    def n_units(self) -> int:
+        """How many units there are, those that never fired among them."""
         return len(self.offset) - 1
+
+    def of(self, unit: int) -> Float64[np.ndarray, "spike"]:
+        """Return the spike times in seconds of the unit at this place (not of this id)."""
+        return self.time_s[self.offset[unit] : self.offset[unit + 1]]
 
 
 def write_spikes(

@@ -41,11 +41,11 @@ def unit_metrics(
     n_spikes = np.diff(trains.offset)
     threshold_s = isi_threshold_ms / 1000
     edges = np.linspace(0, duration_s, max(PRESENCE_BINS, int(duration_s / PRESENCE_BIN_S)) + 1)
-    ratio, violations, presence = np.full((3, len(trains)), np.nan)
-    for unit in range(len(trains)):
-        result = isi_violations([trains[unit]], duration_s, isi_threshold_s=threshold_s)
+    ratio, violations, presence = np.full((3, trains.n_units), np.nan)
+    for unit in range(trains.n_units):
+        result = isi_violations([trains.of(unit)], duration_s, isi_threshold_s=threshold_s)
         ratio[unit], _, violations[unit] = result
-        presence[unit] = presence_ratio(trains[unit], bin_edges=edges)
+        presence[unit] = presence_ratio(trains.of(unit), bin_edges=edges)
     intervals = np.where(n_spikes > 1, n_spikes - 1.0, np.nan)
     return {
         "n_spikes": n_spikes,

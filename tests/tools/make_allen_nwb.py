@@ -27,6 +27,11 @@ from allensdk.brain_observatory.nwb import (  # noqa: E402
 )
 
 DURATION_S, CHANNELS, UNITS = 40.0, 12, 6
+METRICS = (
+    "isolation_distance l_ratio d_prime nn_hit_rate nn_miss_rate max_drift cumulative_drift "
+    "silhouette_score waveform_duration waveform_halfwidth PT_ratio repolarization_slope "
+    "recovery_slope amplitude spread velocity_above velocity_below snr"
+)
 
 
 def presentations() -> pd.DataFrame:
@@ -35,18 +40,34 @@ def presentations() -> pd.DataFrame:
     for i in range(6):
         flash = {"color": ["1.0", "-1.0"][i % 2], "contrast": 0.8, "phase": 0.0}
         start = 5.0 + 2 * i
-        rows.append({"start_time": start, "stop_time": start + 0.25, "stimulus_name": "flashes", **flash})
+        rows.append(
+            {"start_time": start, "stop_time": start + 0.25, "stimulus_name": "flashes", **flash}
+        )
     for i, orientation in enumerate([0.0, 90.0, np.nan, 45.0]):
         grating = {"orientation": orientation, "contrast": 0.8, "phase": "[5308.98, 5308.98]"}
         grating |= {"spatial_frequency": "0.04", "temporal_frequency": "null" if i == 2 else "2.0"}
         start = 20.0 + 3 * i
-        rows.append({"start_time": start, "stop_time": start + 2, "stimulus_name": "drifting_gratings", **grating})
-    return pd.DataFrame(rows)
+        rows.append(
+            {
+                "start_time": start,
+                "stop_time": start + 2,
+                "stimulus_name": "drifting_gratings",
+                **grating,
+            }
+        )
+    table = pd.DataFrame(rows)
+    table["stimulus_index"] = pd.factorize(table["stimulus_name"])[0].astype(float)
+    table["stimulus_block"] = table["stimulus_index"]
+    return table
 
 
 def probe(number: int, folder: Path, rng: np.random.Generator) -> dict:
     """Return the description of a probe that AllenSDK's writer takes, with its files in folder."""
-    name, first_channel, first_unit = "probe" + "AB"[number], 1000 + 100 * number, 5000 + 100 * number
+    name, first_channel, first_unit = (
+        "probe" + "AB"[number],
+        1000 + 100 * number,
+        5000 + 100 * number,
+    )
     channels = [
         {
             "id": first_channel + c,
@@ -66,12 +87,7 @@ def probe(number: int, folder: Path, rng: np.random.Generator) -> dict:
         }
         for c in range(CHANNELS)
     ]
-    metrics = dict.fromkeys(
-        "isolation_distance l_ratio d_prime nn_hit_rate nn_miss_rate max_drift cumulative_drift "
-        "silhouette_score waveform_duration waveform_halfwidth PT_ratio repolarization_slope "
-        "recovery_slope amplitude spread velocity_above velocity_below snr".split(),
-        1.0,
-    )
+    metrics = dict.fromkeys(METRICS.split(), 1.0)
     units = [
         {
             "id": first_unit + u,
@@ -116,7 +132,9 @@ def probe(number: int, folder: Path, rng: np.random.Generator) -> dict:
 def add_eye_tracking(file: pynwb.NWBFile, with_gaze: bool) -> None:
     """Add ellipse fits and, if asked, gaze mapping, at 30 Hz; some frames are blinks (NaN)."""
     time = pd.Series(np.arange(0, DURATION_S, 1 / 30))
-    fits = pd.DataFrame({"center_x": 300.0, "center_y": 200.0, "height": 20.0, "phi": 0.0}, time.index)
+    fits = pd.DataFrame(
+        {"center_x": 300.0, "center_y": 200.0, "height": 20.0, "phi": 0.0}, time.index
+    )
     fits["width"] = 30 + 10 * np.sin(time)
     fits.loc[10:12, ["width", "height"]] = np.nan
     area = np.pi * np.fmax(fits["width"], fits["height"]) ** 2

@@ -39,7 +39,7 @@ def test_spikes_are_those_of_the_clusters(tmp_path, monkeypatch, dtype, shape):
     trains = read_spike_trains(tmp_path / "out" / "spikes.parquet", units.index.to_numpy())
     assert list(units.index) == [0, 2, 3, 7, 8]
     for i, unit in enumerate(units.index):
-        np.testing.assert_array_equal(trains[i], samples[clusters == unit] / RATE_HZ)
+        np.testing.assert_array_equal(trains.of(i), samples[clusters == unit] / RATE_HZ)
 
 
 def test_label_is_curated_then_sorter_then_unsorted(folder, tmp_path):
@@ -119,7 +119,7 @@ def test_templates_stand_in_for_missing_clusters(folder, tmp_path):
     (folder / "spike_clusters.npy").unlink()
     units = ingest(folder, tmp_path / "out")
     trains = read_spike_trains(tmp_path / "out" / "spikes.parquet", units.index.to_numpy())
-    assert len(trains[4]) == (np.load(folder / "spike_templates.npy") == 8).sum() > 0
+    assert len(trains.of(4)) == (np.load(folder / "spike_templates.npy") == 8).sum() > 0
     assert "not curated" in notes_of(tmp_path / "out")
 
 

@@ -22,8 +22,8 @@ def test_merging_writing_and_reading_give_back_the_trains(tmp_path, seed, piece)
     path = tmp_path / "spikes.parquet"
     write_spikes(path, merge_trains(lambda: trains, UNITS, 100.0, piece), **ABOUT)
     back = read_spike_trains(path, UNITS)
-    assert len(back) == 3
-    assert all(np.array_equal(back[i], train) for i, train in enumerate(trains))
+    assert back.n_units == 3
+    assert all(np.array_equal(back.of(i), train) for i, train in enumerate(trains))
 
 
 @given(st.lists(st.lists(st.floats(0, 99.99), max_size=30), min_size=3, max_size=3))

@@ -17,7 +17,7 @@ rule allensdk_environment:
         mem_mb=1000,
         runtime=30,
     shell:
-        "{{ python3.11 -m venv .venv-allensdk && .venv-allensdk/bin/pip install -q -r {input.lock:q}; }} "
+        "{{ {sys.executable:q} -m venv .venv-allensdk && .venv-allensdk/bin/pip install -q -r {input.lock:q}; }} "
         "> {log:q} 2>&1"
 
 

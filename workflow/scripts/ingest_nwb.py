@@ -1,0 +1,31 @@
+"""Turn an NWB file with a units table into a recording's tables."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from spikesieve.ingest.nwb import read_nwb
+from spikesieve.ingest.writing import write_recording
+
+app = typer.Typer(pretty_exceptions_enable=False, add_completion=False)
+
+
+@app.command(help=__doc__)
+def main(
+    path: Annotated[Path, typer.Argument(help="The NWB file.")],
+    recording: Annotated[str, typer.Option(help="Id of the recording.")],
+    folder: Annotated[Path, typer.Option(help="Folder to write the tables to.")],
+    duration_s: Annotated[float | None, typer.Option(help="Length in s.")] = None,
+    subject: Annotated[str | None, typer.Option(help="Animal or donor.")] = None,
+    sha256: Annotated[str | None, typer.Option(help="Checksum of the file.")] = None,
+) -> None:
+    """Read, check and write."""
+    source = read_nwb(
+        path, recording=recording, duration_s=duration_s, subject=subject, sha256=sha256
+    )
+    write_recording(folder, source)
+
+
+if __name__ == "__main__":
+    app()
