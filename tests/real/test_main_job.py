@@ -64,7 +64,7 @@ def test_counts_hold_the_spikes_of_the_kept_units(main_job, recording):
 def test_learners_beat_the_mean_where_they_were_not_trained(main_job, recording):
     def median_r2(path):
         metrics = pd.read_parquet(main_job / "results" / path / "metrics.parquet")
-        rows = (metrics["split"] == "test") & (metrics["metric"] == "r2_unit")
+        rows = (metrics["split"] == "test") & (metrics["metric"] == "r2")
         return metrics.loc[rows, "value"].median()
 
     chance = median_r2(f"baselines/{recording}/mean/seed0")

@@ -16,7 +16,10 @@ GOOD = {"recording": "good", "source": "simulated", "path": "tiny"}
     [
         ({"unitz": {}}, ["unknown key 'unitz' (did you mean 'units'?)"]),
         (
-            {"sae": {"kk": 1}, "recordings": [GOOD | {"recording": "a/b"}, GOOD | {"path": "tinny"}]},
+            {
+                "sae": {"kk": 1},
+                "recordings": [GOOD | {"recording": "a/b"}, GOOD | {"path": "tinny"}],
+            },
             ["'sae.kk' (did you mean 'k'?)", "'a/b' does not match", "(did you mean 'tiny'?)"],
         ),
         ({"recordings": [GOOD | {"recording": "a b; rm -rf $HOME"}]}, ["does not match"]),
@@ -63,7 +66,9 @@ def test_a_damaged_table_is_not_used(project):
     table = project / "results/recordings/tiny/units.parquet"
     table.write_bytes(table.read_bytes()[:-10])
     shutil.rmtree(project / "results/counts")
-    result = snakemake(project, "results/counts/tiny/50ms.parquet", "--rerun-triggers", "mtime", check=False)
+    result = snakemake(
+        project, "results/counts/tiny/50ms.parquet", "--rerun-triggers", "mtime", check=False
+    )
     assert result.returncode != 0
     assert "not a readable Parquet file" in result.stdout
     assert "delete it and run again" in result.stdout

@@ -1,0 +1,158 @@
+"""Reconstruction of held-out counts by every method: R2 and cosine, per unit and per bin."""
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from spikesieve.figures import style
+from spikesieve.figures.style import drawing_table, facts, header, part, rows
+
+#: Metric -> title, axis label.
+PANELS = {
+    "r2": ("R² of each unit", "R² (1 is perfect)"),
+    "cosine_unit": ("Cosine of each unit", "Cosine similarity over bins"),
+    "cosine_bin": ("Cosine of each bin", "Cosine similarity over units"),
+}
+#: Bins are many: of their cosines these quantiles are drawn.
+QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
+#: The split judged on: the first that there is.
+SPLITS = ("test", "validation", "train")
+#: Units below are drawn at the panel's lower edge, and counted there.
+LOWEST_R2 = -0.5
+CHANCE = "mean"
+COLOURS = (style.ORANGE, style.BLUE, style.SKY, style.GREEN, style.PURPLE, style.VERMILION)
+
+
+def reconstruction_table(recording: str, metrics: list[pd.DataFrame]) -> pd.DataFrame:
+    """Return the drawing table of the figure.
+
+    Parameters
+    ----------
+    metrics : the ``metrics`` table of each run of each method, in the order to draw them; that
+        of the mean predictor is the level of chance.
+    """
+    present = {s for m in metrics for s in m["split"].unique()}
+    split = next(s for s in SPLITS if s in present)
+    runs = {_name(m, metrics): m[m["split"] == split] for m in metrics}
+    parts = []
+    for x, (name, run) in enumerate(runs.items()):
+        for metric in ("r2", "cosine_unit"):
+            units = run[run["metric"] == metric].dropna(subset=["value"])
+            offset = 0.6 * (np.arange(len(units)) * 0.618034 % 1 - 0.5)  # spread, and repeatable
+            ids = units["unit_id"].astype(str).to_numpy()
+            parts.append(rows(metric, name, x + offset, units["value"].to_numpy(), label=ids))
+        bins = run.loc[run["metric"] == "cosine_bin", "value"].dropna()
+        if len(bins):
+            label = [f"quantile {q:g}" for q in QUANTILES]
+            parts.append(rows("cosine_bin", name, x, bins.quantile(QUANTILES), label=label))
+        parts += [_median(run, metric, name, x) for metric in PANELS]
+    table = drawing_table(*parts)
+    n_bins = max(run.loc[run["metric"] == "cosine_bin", "value"].count() for run in runs.values())
+    n_units = max(run.loc[run["metric"] == "r2", "value"].count() for run in runs.values())
+    about = facts(recording=recording, split=split, n_units=n_units, n_bins=n_bins)
+    return drawing_table(about, rows("chance", _chance(runs)), table)
+
+
+def _name(run: pd.DataFrame, runs: list[pd.DataFrame]) -> str:
+    """Name a run by its model, and by its seed where the model has several."""
+    model, seed = run["model"].iloc[0], run["seed"].iloc[0]
+    several = sum(r["model"].iloc[0] == model for r in runs) > 1
+    return f"{model} seed {seed}" if several else model
+
+
+def _chance(runs: dict[str, pd.DataFrame]) -> list[str]:
+    return [name for name, run in runs.items() if (run["method"] == CHANCE).any()]
+
+
+def _median(run: pd.DataFrame, metric: str, name: str, x: float) -> pd.DataFrame:
+    value = run.loc[run["metric"] == f"{metric}_median", "value"].dropna()
+    return rows(f"{metric} median", [name] * len(value), [x] * len(value), value.to_numpy())
+
+
+@style.in_style
+def draw_reconstruction(table: pd.DataFrame) -> Figure:
+    """Draw the table of ``reconstruction_table``."""
+    about = header(table)
+    figure = style.new_figure(82)
+    drawn = [p for p in PANELS if len(part(table, p))]
+    axes = dict(zip(drawn, np.atleast_1d(figure.subplots(1, len(drawn))), strict=True))
+    judged = (
+        "training (not held out)" if about["split"] == "train" else f"held-out {about['split']}"
+    )
+    style.title_figure(figure, about["recording"], f"{judged} bins: {_best(table)}")
+    n = {"cosine_bin": about["n_bins"]}
+    for metric, ax in axes.items():
+        title, label = PANELS[metric]
+        _draw_methods(ax, table, metric)
+        ax.set_ylabel(label)
+        ax.set_title(f"{title}, n = {int(n.get(metric, about['n_units'])):,}")
+    chance = "chance (dashed): median of the mean predictor"
+    style.explain_colours(figure, {"median": style.BLACK, chance: style.GREY})
+    style.letter_panels(list(axes.values()))
+    return figure
+
+
+def _best(table: pd.DataFrame) -> str:
+    medians = part(table, "r2 median")
+    if medians.empty:
+        return "no unit varies in these bins"
+    best = medians.loc[medians["y"].idxmax()]
+    return f"{best['series']} has the highest median R² ({best['y']:.2f})"
+
+
+def _draw_methods(ax: Axes, table: pd.DataFrame, metric: str) -> None:
+    values = part(table, metric)
+    names = list(dict.fromkeys(values["series"]))
+    others = iter(COLOURS * len(names))
+    lowest = LOWEST_R2 if metric == "r2" else -1.0
+    for name in names:
+        one = values[values["series"] == name]
+        colour = style.GREY if len(part(table, "chance", name)) else next(others)
+        if metric == "cosine_bin":
+            _draw_quantiles(ax, one, colour)
+        else:
+            _draw_units(ax, one, colour, lowest)
+    for _, median in part(table, f"{metric} median").iterrows():
+        middle = [median["x"] - 0.38, median["x"] + 0.38]
+        ax.plot(middle, [max(median["y"], lowest)] * 2, color=style.BLACK, linewidth=1.6)
+        if len(part(table, "chance", median["series"])):
+            ax.axhline(median["y"], color=style.GREY, linestyle="--", linewidth=0.9, zorder=0)
+    bottom = min(0.0, max(values["y"].min(), lowest))
+    ax.set_ylim(bottom - 0.06 * (1 - bottom), 1.02)
+    ax.set_xticks(range(len(names)), [_broken(n) for n in names])
+    ax.set_xlim(-0.6, len(names) - 0.4)
+    if len(names) > 5:
+        ax.tick_params(axis="x", rotation=90)
+
+
+def _broken(name: str) -> str:
+    """Return a name in lines short enough to stand beside the next."""
+    return name.replace("_", "_\n").replace(" seed", "\nseed")
+
+
+def _draw_quantiles(ax: Axes, quantiles: pd.DataFrame, colour: str) -> None:
+    low, lower, _, upper, high = quantiles["y"]
+    x = quantiles["x"].iloc[0]
+    ax.vlines(x, low, high, color=colour, linewidth=0.8)
+    ax.bar(x, upper - lower, 0.5, lower, color=colour, alpha=0.5)
+
+
+def _draw_units(ax: Axes, units: pd.DataFrame, colour: str, lowest: float) -> None:
+    size = float(np.clip(900 / max(len(units), 1), 1.5, 8))
+    inside = units[units["y"] >= lowest]
+    ax.scatter(inside["x"], inside["y"], size, colour, alpha=0.6, linewidths=0)
+    below = units[units["y"] < lowest]
+    if len(below):
+        ax.scatter(
+            below["x"], [lowest] * len(below), 2 * size, colour, marker="v", alpha=0.6, linewidths=0
+        )
+        middle = units["x"].mean().round()
+        ax.annotate(
+            f"{len(below):,} below",
+            (middle, lowest),
+            (0, 4),
+            textcoords="offset points",
+            ha="center",
+            fontsize=6.5,
+        )

@@ -1,0 +1,43 @@
+"""Baselines: what a dictionary is held against, judged by the same code.
+
+Needs the counts table. Makes results/baselines/{recording}/{method}/seed{seed}/.
+"""
+
+BASELINE = "results/baselines/{recording}/{method}/seed{seed}/"
+
+
+def baseline_settings(wildcards):
+    """Return the method's own section of the configuration as JSON; the mean has none."""
+    return canonical(CONFIG.of(wildcards.recording).get(wildcards.method, {}))
+
+
+rule fit_baseline:
+    input:
+        counts_of,
+    output:
+        model=BASELINE + "model.json",
+        latents=BASELINE + "latents.parquet",
+        metrics=BASELINE + "metrics.parquet",
+    log:
+        "results/logs/fit_baseline/{recording}/{method}/seed{seed}.log",
+    benchmark:
+        "results/benchmarks/rules/fit_baseline/{recording}/{method}/seed{seed}.tsv"
+    wildcard_constraints:
+        method="pca|mean",
+    conda:
+        ENV
+    threads: 1
+    resources:
+        mem_mb=6000,
+        runtime=60,
+    params:
+        settings=baseline_settings,
+        normalisation=setting("counts", "normalisation"),
+        root_seed=CONFIG.settings["seed"],
+        code=code("fit_baseline.py"),
+    shell:
+        "stage {log:q} fit_baseline.py {input:q} --recording {wildcards.recording:q} "
+        "--method {wildcards.method} --settings {params.settings:q} "
+        "--normalisation {params.normalisation:q} --seed {wildcards.seed} "
+        "--root-seed {params.root_seed} "
+        "--folder results/baselines/{wildcards.recording:q}/{wildcards.method}/seed{wildcards.seed}"

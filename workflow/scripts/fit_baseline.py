@@ -1,0 +1,42 @@
+"""Fit a baseline (PCA, the mean) on the counts of a recording, and judge it."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from spikesieve.baselines import BASELINES
+from spikesieve.fitting import fit_and_score
+
+app = typer.Typer(pretty_exceptions_enable=False, add_completion=False)
+
+
+@app.command()
+def main(
+    counts: Annotated[Path, typer.Argument(help="Table of counts (Parquet).")],
+    recording: Annotated[str, typer.Option(help="Id of the recording.")],
+    method: Annotated[str, typer.Option(help=f"One of {', '.join(BASELINES)}.")],
+    settings: Annotated[str, typer.Option(help="JSON: section of the configuration.")],
+    normalisation: Annotated[str, typer.Option(help="JSON: how counts are normalised.")],
+    seed: Annotated[int, typer.Option(help="Number of this run.")],
+    root_seed: Annotated[int, typer.Option(help="Seed of the project.")],
+    folder: Annotated[Path, typer.Option(help="Where to write.")],
+) -> None:
+    """Fit a baseline (PCA, the mean) on the counts of a recording, and judge it."""
+    if method not in BASELINES:
+        raise typer.BadParameter(f"method {method!r} is not one of {', '.join(BASELINES)}")
+    fit_and_score(
+        counts,
+        folder,
+        BASELINES[method],
+        recording=recording,
+        settings=json.loads(settings),
+        normalisation=json.loads(normalisation),
+        seed=seed,
+        root_seed=root_seed,
+    )
+
+
+if __name__ == "__main__":
+    app()
