@@ -450,6 +450,11 @@ class TestUnitQuality:
         assert ("depth_um" in about.values()) == depth
         assert_readable(draw_unit_quality(table))
 
+    def test_rates_within_a_decade_can_be_read(self):
+        units = make_units().assign(isi_violations=0.0)
+        units["firing_rate_hz"] = units["firing_rate_hz"].clip(0.3, 4)
+        assert_readable(draw_unit_quality(unit_quality_table("rec", units, SETTINGS)))
+
     def test_no_violation_at_all_and_nothing_dropped(self):
         units = make_units().iloc[3:].assign(isi_violations=0.0)
         table = unit_quality_table("rec", units, SETTINGS)

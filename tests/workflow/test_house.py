@@ -41,7 +41,7 @@ def test_scripts_and_rule_files_are_small():
     assert len((ROOT / "workflow/Snakefile").read_text().splitlines()) < 50
 
 
-@pytest.mark.parametrize(("name", "text"), rules(), ids=[name for name, _ in rules()])
+@pytest.mark.parametrize(("name", "text"), [*rules()], ids=[name for name, _ in rules()])
 def test_each_rule_states_what_it_needs(name, text):
     for directive in ("log:", "threads:", "mem_mb=", "runtime="):
         assert directive in text, directive

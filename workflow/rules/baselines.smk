@@ -28,7 +28,7 @@ rule fit_baseline:
         ENV
     threads: 1
     resources:
-        mem_mb=6000,
+        mem_mb=8000,
         runtime=60,
     params:
         settings=baseline_settings,

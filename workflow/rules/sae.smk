@@ -43,7 +43,7 @@ rule train_sae:
     # One: more gain little at this size, seeds run side by side, and sums round alike everywhere.
     threads: 1
     resources:
-        mem_mb=6000,
+        mem_mb=8000,
         runtime=120,
     params:
         settings=sae_settings,

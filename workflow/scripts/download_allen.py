@@ -5,8 +5,6 @@ from typing import Annotated
 
 import typer
 
-from spikesieve.ingest.allen_download import WAREHOUSE, download_session
-
 app = typer.Typer(pretty_exceptions_enable=False, add_completion=False)
 
 
@@ -18,9 +16,14 @@ def main(
     retries: Annotated[int, typer.Option(help="Tries after the first.", min=0)] = 3,
     timeout: Annotated[float, typer.Option(help="Longest silence of the server, in s.")] = 60.0,
     wait: Annotated[float, typer.Option(help="Pause before the second try, in s.")] = 10.0,
-    warehouse: Annotated[str, typer.Option(help="Address of the server.")] = WAREHOUSE,
+    warehouse: Annotated[
+        str, typer.Option(help="Address of the server, or of a mirror.")
+    ] = "http://api.brain-map.org",
 ) -> None:
     """Fetch, check, and put in place."""
+    # Here, so that --help answers without AllenSDK, which takes 10 s to import.
+    from spikesieve.ingest.allen_download import download_session
+
     download_session(
         session,
         output,

@@ -9,7 +9,7 @@ import pandas as pd
 from jaxtyping import Float, Int, Shaped
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FixedLocator, LogLocator, NullLocator
+from matplotlib.ticker import FixedLocator, NullLocator
 
 from spikesieve.counts import GAP, MASKED, SPLITS
 from spikesieve.figures import style
@@ -134,10 +134,9 @@ def draw_counts(table: pd.DataFrame) -> Figure:
         axes["zero"].set(ylabel="Share of bins without a spike", ylim=(0, 1))
         axes["zero"].set_title("Sparsity (median unit, quartiles)")
         _draw_widths(axes["mean"], part(table, "mean_count"), about)
-        axes["mean"].set(ylabel="Mean count (spikes per bin)", yscale="log")
-        axes["mean"].yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-        axes["mean"].yaxis.set_major_formatter("{x:g}")
-        axes["mean"].yaxis.set_minor_locator(NullLocator())
+        axes["mean"].set_ylabel("Mean count (spikes per bin)")
+        means = part(table, "mean_count")["y"]
+        style.log_scale(axes["mean"], "y", means[means > 0].min(), means.max())
         axes["mean"].set_title("Mean count (median unit, quartiles)")
     else:
         _draw_scatter(axes["scatter"], table, about)
@@ -164,9 +163,10 @@ def _draw_widths(ax: Axes, quartiles: pd.DataFrame, about: dict[str, str]) -> No
 def _draw_scatter(ax: Axes, table: pd.DataFrame, about: dict[str, str]) -> None:
     points = part(table, "scatter")
     ax.scatter(points["x"], points["y"], 6, style.BLUE, alpha=0.6, linewidths=0, label="a unit")
-    mean = np.geomspace(max(points["x"].min(), 1e-4), points["x"].max(), 200)
+    low, high = points["x"].clip(lower=1e-4).agg(["min", "max"])
+    mean = np.geomspace(low, high, 200)
     ax.plot(mean, np.exp(-mean), color=style.VERMILION, label="Poisson: exp(-mean)")
-    ax.set_xscale("log")
+    style.log_scale(ax, "x", low, high)
     ax.set_ylim(-0.02, 1.02)
     ax.set_xlabel(f"Mean count (spikes per {about['main_ms']} ms bin)")
     ax.set_ylabel("Share of bins without a spike")

@@ -155,7 +155,7 @@ def _signal(signals: pd.DataFrame, window: Window) -> list[pd.DataFrame]:
 
     A signal may be stored only where it changes: the sample before the window counts too.
     """
-    names = list(dict.fromkeys(signals["name"].astype(str)))
+    names = signals["name"].unique().tolist()
     if not names:
         return []
     name = next((n for n in names if "running" in n), names[0])

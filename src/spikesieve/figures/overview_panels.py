@@ -7,6 +7,7 @@ from matplotlib.colors import LinearSegmentedColormap
 
 from spikesieve.figures import style
 from spikesieve.figures.style import part
+from spikesieve.recording import INVALID
 
 #: A raster with more spikes is drawn as an image inside the PDF.
 VECTOR_SPIKES = 40_000
@@ -92,7 +93,7 @@ def draw_lanes(ax: Axes, below: Axes, table: pd.DataFrame, about: dict[str, str]
     spans = part(table, "intervals")
     names = list(dict.fromkeys(spans["series"]))
     for lane, name in enumerate(names):
-        colour = style.CYCLE[lane % len(style.CYCLE)]
+        colour = style.GREY if name == INVALID else style.CYCLE[lane % len(style.CYCLE)]
         one = spans[spans["series"] == name]
         lengths = one["x_stop"] - one["x"]
         ax.broken_barh([*zip(one["x"], lengths, strict=True)], (lane - 0.4, 0.8), color=colour)
@@ -100,7 +101,7 @@ def draw_lanes(ax: Axes, below: Axes, table: pd.DataFrame, about: dict[str, str]
             for start, stop in zip(one["x"], one["x_stop"], strict=True):
                 below.axvspan(start, stop, color=colour, alpha=0.12, linewidth=0, zorder=0)
     labels = spans.drop_duplicates("series")["label"]
-    ax.set_yticks(range(len(names)), [label for label in labels])
+    ax.set_yticks(range(len(names)), labels.tolist())
     ax.set_ylim(len(names) - 0.4, -0.6)
     ax.tick_params(axis="both", length=0)
     ax.spines[["left", "bottom"]].set_visible(False)
@@ -128,7 +129,8 @@ def _draw_steps(ax: Axes, table: pd.DataFrame, panel: str) -> None:
             edges = [*bars["x"], bars["x_stop"].iloc[-1]]
             ax.stairs(bars["y"], edges, fill=True, color=colour, alpha=0.25)
             ax.stairs(bars["y"], edges, color=colour, linewidth=1.0)
-    ax.set_xscale("log")
+    bars = part(table, panel)
+    style.log_scale(ax, "x", bars["x"].min(), bars["x_stop"].max())
     ax.set_ylim(bottom=0)
 
 

@@ -155,4 +155,5 @@ def _draw_units(ax: Axes, units: pd.DataFrame, colour: str, lowest: float) -> No
             textcoords="offset points",
             ha="center",
             fontsize=6.5,
+            bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.85, "pad": 0.3},
         )

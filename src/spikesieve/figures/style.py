@@ -14,7 +14,7 @@ from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 
 from spikesieve.files import atomic_path
 
@@ -128,6 +128,16 @@ def whole_numbers(axis: Axis, n: int = 5) -> None:
     axis.set_major_locator(MaxNLocator(n, steps=[1, 2, 5, 10], integer=True))
 
 
+def log_scale(ax: Axes, which: str, low: float, high: float) -> None:
+    """Make axis ``which`` ("x" or "y") logarithmic; label decades, or 1, 2, 5 where few fit."""
+    ax.set(**{f"{which}scale": "log"})
+    axis = getattr(ax, f"{which}axis")
+    axis.set_minor_formatter(NullFormatter())
+    if high / low < 100:
+        axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axis.set_major_formatter("{x:g}")
+
+
 def bars_from_top(ax: Axes, longest: float, n_bars: int) -> None:
     """Let horizontal bars start at the top, none thicker than a quarter, with room for labels."""
     ax.set_ylim(max(n_bars, 4) - 0.5, -0.5)
@@ -170,6 +180,8 @@ def shortened(text: str, length: int) -> str:
 @in_style
 def save_figure(figure: Figure, table: pd.DataFrame, stem: str | PathLike) -> None:
     """Write ``stem`` + .pdf, .png and .csv, each atomically; same input, same bytes."""
+    figure.draw_without_rendering()
+    figure.set_layout_engine("none")  # laid out once: both pictures alike, and sooner done
     for suffix, undated in ((".pdf", {"CreationDate": None}), (".png", {"Software": None})):
         with atomic_path(f"{stem}{suffix}") as temporary:
             figure.savefig(temporary, dpi=PNG_DPI, metadata=undated)

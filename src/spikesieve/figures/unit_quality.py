@@ -121,18 +121,17 @@ def _scatter(ax: Axes, table: pd.DataFrame, panel: str, about: dict[str, str]) -
     for axis in "xy":
         column = about[f"{panel}_{axis}"]
         if column in ("firing_rate_hz", "isi_violations"):
-            floor = _log_axis(ax, axis, points[axis])
+            floor = _log_axis(ax, axis, points[axis], part(table, "threshold", column)["y"])
             floors |= {} if floor is None else {axis: floor}
+        elif column == "presence_ratio":
+            ax.set(**{f"{axis}lim": (-0.03, 1.05)})
         getattr(ax, f"set_{axis}label")(_axis_name(column, about))
         _draw_limits(ax, axis, part(table, "threshold", column))
     for series, colour in (("dropped", style.DROPPED), ("kept", style.KEPT)):
         one = points[points["series"] == series]
         x, y = (one[a].where(one[a] > 0, floors[a]) if a in floors else one[a] for a in "xy")
         size = float(np.clip(1500 / max(len(points), 1), 3, 14))
-        name = f"{series} ({len(one):,})"
-        ax.scatter(x, y, size, colour, alpha=0.65, linewidths=0, label=name)
-    for axis, floor in floors.items():
-        getattr(ax, f"set_{axis}lim")(floor / 1.7, None)
+        ax.scatter(x, y, size, colour, alpha=0.65, linewidths=0)
 
 
 def _rule(table: pd.DataFrame, about: dict[str, str]) -> str:
@@ -166,7 +165,7 @@ def _axis_name(column: str, about: dict[str, str]) -> str:
     return NAMES[column]
 
 
-def _log_axis(ax: Axes, axis: str, values: pd.Series) -> float | None:
+def _log_axis(ax: Axes, axis: str, values: pd.Series, limits: pd.Series) -> float | None:
     """Make the axis logarithmic; return where zeros are drawn, below all else and marked.
 
     Nothing is returned where there is no zero, or nothing else (the axis stays linear then).
@@ -174,19 +173,21 @@ def _log_axis(ax: Axes, axis: str, values: pd.Series) -> float | None:
     positive = values[values > 0]
     if not len(positive):
         return None
-    getattr(ax, f"set_{axis}scale")("log")
+    style.log_scale(ax, axis, positive.min(), positive.max())
     if len(positive) == len(values):
         return None
-    low = 10.0 ** np.floor(np.log10(positive.min()))
-    floor = low / 3
+    seen = np.log10([*positive, *limits[limits > 0]])
+    decades = 10.0 ** np.arange(np.floor(seen.min()), np.ceil(seen.max()) + 0.5)
+    floor = decades[0] / 3
     line = ax.axhline if axis == "y" else ax.axvline
     line(floor * 1.7, color=style.GREY, linewidth=0.5, linestyle=":")
-    decades = 10.0 ** np.arange(np.log10(low), np.ceil(np.log10(positive.max())) + 0.5)
     ticks = [floor, *decades]
     names = ["0", *(f"$10^{{{np.log10(d):.0f}}}$" for d in decades)]
     own = ax.yaxis if axis == "y" else ax.xaxis
     own.set_major_locator(FixedLocator(ticks))
     own.set_ticklabels(names)
+    own.set_minor_locator(FixedLocator([d * m for d in decades[:-1] for m in range(2, 10)]))
+    ax.set(**{f"{axis}lim": (floor / 1.7, decades[-1] * 1.2)})
     return floor
 
 

@@ -32,7 +32,6 @@ from tqdm import tqdm
 from spikesieve.errors import InputError
 from spikesieve.files import atomic_path
 
-WAREHOUSE = "http://api.brain-map.org"
 CHUNK_BYTES = 1 << 20
 
 
@@ -44,7 +43,7 @@ def download_session(
     retries: int = 3,
     timeout_s: float = 60.0,
     wait_s: float = 10.0,
-    warehouse: str = WAREHOUSE,
+    warehouse: str,
 ) -> None:
     """Bring a session's NWB file to ``output``, from the cache or else from the warehouse.
 
