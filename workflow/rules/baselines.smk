@@ -3,21 +3,14 @@
 Needs the counts table. Makes results/baselines/{recording}/{method}/seed{seed}/.
 """
 
-BASELINE = "results/baselines/{recording}/{method}/seed{seed}/"
-
-
-def baseline_settings(wildcards):
-    """Return the method's own section of the configuration as JSON; the mean has none."""
-    return canonical(CONFIG.of(wildcards.recording).get(wildcards.method, {}))
-
 
 rule fit_baseline:
     input:
         counts_of,
     output:
-        model=BASELINE + "model.json",
-        latents=BASELINE + "latents.parquet",
-        metrics=BASELINE + "metrics.parquet",
+        model=baseline_file("model.json"),
+        latents=baseline_file("latents.parquet"),
+        metrics=baseline_file("metrics.parquet"),
     log:
         "results/logs/fit_baseline/{recording}/{method}/seed{seed}.log",
     benchmark:

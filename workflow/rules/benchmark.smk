@@ -7,18 +7,18 @@ Needs nothing. Makes results/benchmarks/*.csv and prints them.
 rule benchmark_binning:
     output:
         "results/benchmarks/binning.csv",
-    params:
-        code=code("benchmark_binning.py"),
     log:
         "results/logs/benchmark_binning.log",
     benchmark:
         "results/benchmarks/rules/benchmark_binning.tsv"
+    conda:
+        ENV
     threads: 2
     resources:
         mem_mb=4000,
         runtime=30,
-    conda:
-        ENV
+    params:
+        code=code("benchmark_binning.py"),
     shell:
         "stage {log:q} benchmark_binning.py {output:q}"
 
@@ -26,20 +26,20 @@ rule benchmark_binning:
 rule benchmark_allen_size:
     output:
         "results/benchmarks/allen_size.csv",
-    params:
-        units=canonical(CONFIG.settings["units"]),
-        counts=canonical(CONFIG.settings["counts"]),
-        code=code("benchmark_allen_size.py"),
     log:
         "results/logs/benchmark_allen_size.log",
     benchmark:
         "results/benchmarks/rules/benchmark_allen_size.tsv"
+    conda:
+        ENV
     threads: 2
     resources:
         mem_mb=6000,
         runtime=120,
-    conda:
-        ENV
+    params:
+        units=canonical(CONFIG.settings["units"]),
+        counts=canonical(CONFIG.settings["counts"]),
+        code=code("benchmark_allen_size.py"),
     shell:
         "stage {log:q} benchmark_allen_size.py {output:q} "
         "--units {params.units:q} --counts {params.counts:q}"
@@ -51,5 +51,7 @@ rule benchmark:
         rules.benchmark_allen_size.output,
     log:
         "results/logs/benchmark.log",
+    conda:
+        ENV
     shell:
         "cat {input:q} | tee {log:q}"

@@ -1,4 +1,4 @@
-"""What every rule file shares: the validated configuration, how a stage is run, helpers."""
+"""The validated configuration, how a stage is run, and every function that rules use."""
 
 import json
 import shlex
@@ -33,15 +33,17 @@ def python_of(environment):
     return sys.executable if environment == "main" else ".venv-allensdk/bin/python"
 
 
-# A rule's shell line is "stage LOG SCRIPT ARGUMENTS": everything that the script prints lands in
+# Shell lines read "stage LOG SCRIPT ARGUMENTS". Everything that the script prints lands in
 # the rule's log, and on failure the end of it is shown as well. Kept out of the rules' own
 # commands because it names paths of this machine, which must not make results look outdated.
-STAGE = f"""set -euo pipefail
+STAGE = (
+    f"""set -euo pipefail
 export PYTHONPATH={shlex.quote(str(ROOT / "src"))} PYTHONUNBUFFERED=1 OMP_WAIT_POLICY=PASSIVE
 python_main={shlex.quote(python_of("main"))}
 python_allensdk={shlex.quote(python_of("allensdk"))}
 scripts={shlex.quote(str(ROOT / "workflow" / "scripts"))}
-""" + """
+"""
+    + """
 stage() {
     local log=$1 script=$2; shift 2
     "${stage_python:-$python_main}" "$scripts/$script" "$@" > "$log" 2>&1 && return
@@ -50,6 +52,7 @@ stage() {
     return $code
 }
 """
+)
 shell.prefix(STAGE.replace("{", "{{").replace("}", "}}"))  # Snakemake formats it once
 
 

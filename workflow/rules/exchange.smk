@@ -6,40 +6,42 @@ Makes results/downloads/ (Allen sessions by id, the retina archive by URL) and r
 
 
 rule allensdk_environment:
+    input:
+        lock=os.path.relpath(ROOT / "envs" / "allensdk.lock"),
     output:
         touch(".venv-allensdk/.ready"),
-    input:
-        lock=str(ROOT / "envs" / "allensdk.lock"),
     log:
         "results/logs/allensdk_environment.log",
+    conda:
+        ENV
     threads: 1
     resources:
         mem_mb=1000,
         runtime=30,
     shell:
-        "{{ {sys.executable:q} -m venv .venv-allensdk && .venv-allensdk/bin/pip install -q -r {input.lock:q}; }} "
-        "> {log:q} 2>&1"
+        '"$python_main" -m venv .venv-allensdk > {log:q} 2>&1 && '
+        ".venv-allensdk/bin/pip install -q -r {input.lock:q} >> {log:q} 2>&1"
 
 
 rule download_allen:
     input:
-        environment=[] if CONDA else rules.allensdk_environment.output,
+        environment=[] if CONDA else ancient(rules.allensdk_environment.output),
     output:
         "results/downloads/allen/session_{session}.nwb",
-    params:
-        code=code("download_allen.py"),
     log:
         "results/logs/download_allen/{session}.log",
     benchmark:
         "results/benchmarks/rules/download_allen/{session}.tsv"
     wildcard_constraints:
         session="[0-9]+",
+    conda:
+        "../../envs/allensdk.yaml"
     threads: 1
     resources:
         mem_mb=4000,
         runtime=240,
-    conda:
-        "../../envs/allensdk.yaml"
+    params:
+        code=code("download_allen.py"),
     shell:
         'stage_python="$python_allensdk" stage {log:q} download_allen.py {wildcards.session} '
         "{output:q} --cache results/downloads/allen/cache"
@@ -48,20 +50,20 @@ rule download_allen:
 rule download_retina:
     output:
         "results/downloads/retina/{recording}.tar.gz",
-    params:
-        url=path_of,
-        sha256=lambda wildcards: row_of(wildcards)["sha256"],
-        code=code("download.py"),
     log:
         "results/logs/download_retina/{recording}.log",
     benchmark:
         "results/benchmarks/rules/download_retina/{recording}.tsv"
+    conda:
+        ENV
     threads: 1
     resources:
         mem_mb=1000,
         runtime=60,
-    conda:
-        ENV
+    params:
+        url=path_of,
+        sha256=lambda wildcards: row_of(wildcards)["sha256"],
+        code=code("download.py"),
     shell:
         "stage {log:q} download.py {params.url:q} {output:q} --sha256 {params.sha256}"
 
@@ -72,19 +74,19 @@ rule export_kilosort:
         units=table("sorted_units"),
         recording="results/recordings/{recording}/recording.json",
     output:
-        KILOSORT_FILES,
-    params:
-        code=code("export_kilosort.py"),
+        KILOSORT_EXPORT,
     log:
         "results/logs/export_kilosort/{recording}.log",
     benchmark:
         "results/benchmarks/rules/export_kilosort/{recording}.tsv"
+    conda:
+        ENV
     threads: 1
     resources:
         mem_mb=4000,
         runtime=30,
-    conda:
-        ENV
+    params:
+        code=code("export_kilosort.py"),
     shell:
         "stage {log:q} export_kilosort.py results/recordings/{wildcards.recording:q} "
         "results/exports/{wildcards.recording:q}/kilosort"
@@ -98,18 +100,18 @@ rule export_nwb:
         signals=table("signals"),
         recording="results/recordings/{recording}/recording.json",
     output:
-        EXPORTS + "session.nwb",
-    params:
-        code=code("export_nwb.py"),
+        "results/exports/{recording}/session.nwb",
     log:
         "results/logs/export_nwb/{recording}.log",
     benchmark:
         "results/benchmarks/rules/export_nwb/{recording}.tsv"
+    conda:
+        ENV
     threads: 1
     resources:
         mem_mb=4000,
         runtime=30,
-    conda:
-        ENV
+    params:
+        code=code("export_nwb.py"),
     shell:
         "stage {log:q} export_nwb.py results/recordings/{wildcards.recording:q} {output:q}"

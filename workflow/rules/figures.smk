@@ -4,34 +4,6 @@ Needs the tables that each draws. Makes results/figures/{figure}/{recording}.png
 the last with exactly the numbers that are drawn.
 """
 
-FIGURE_FORMATS = ("png", "pdf", "csv")
-
-
-def figures_of(*names):
-    """Return all files of these figures, of every recording."""
-    pattern = "results/figures/{figure}/{recording}.{suffix}"
-    return expand(pattern, figure=names, recording=RECORDINGS, suffix=FIGURE_FORMATS)
-
-
-def figure_files(name, category):
-    """Return the outputs of a figure's rule; the picture stands in the report."""
-    picture, *others = (f"results/figures/{name}/{{recording}}.{s}" for s in FIGURE_FORMATS)
-    entry = report(
-        picture,
-        caption=f"../report/{name}.rst",
-        category=category,
-        subcategory="{recording}",
-        labels={"figure": name.replace("_", " ")},
-    )
-    return {"png": entry, **dict(zip(FIGURE_FORMATS[1:], others))}
-
-
-def reconstruction_metrics(wildcards):
-    """Return the metrics of every run of every method, in the order to draw them."""
-    return expand(
-        BASELINE + "metrics.parquet", recording=wildcards.recording, method=["mean", "pca"], seed=0
-    ) + sae_runs("metrics.parquet")(wildcards)
-
 
 localrules:
     figure_overview,

@@ -4,34 +4,16 @@ Needs the counts table. Makes results/sae/{recording}/{model}/seed{seed}/. Seed 
 0; the real seed is hashed from the project's seed and that number, and stands in model.json.
 """
 
-SAE = "results/sae/{recording}/{model}/seed{seed}/"
-
-
-def sae_settings(wildcards):
-    """Return the settings of one training as JSON: one seed more must not retrain the others."""
-    settings = CONFIG.of(wildcards.recording)["sae"]
-    return canonical({key: value for key, value in settings.items() if key != "n_seeds"})
-
-
-def sae_runs(name):
-    """Return an input function: this file of every seed's run on a recording."""
-
-    def files(wildcards):
-        seeds = range(CONFIG.of(wildcards.recording)["sae"]["n_seeds"])
-        return expand(SAE + name, recording=wildcards.recording, model="batch_topk", seed=seeds)
-
-    return files
-
 
 rule train_sae:
     input:
         counts_of,
     output:
-        checkpoint=SAE + "checkpoint.safetensors",
-        model=SAE + "model.json",
-        history=SAE + "history.parquet",
-        latents=SAE + "latents.parquet",
-        metrics=SAE + "metrics.parquet",
+        checkpoint=sae_file("checkpoint.safetensors"),
+        model=sae_file("model.json"),
+        history=sae_file("history.parquet"),
+        latents=sae_file("latents.parquet"),
+        metrics=sae_file("metrics.parquet"),
     log:
         "results/logs/train_sae/{recording}/{model}/seed{seed}.log",
     benchmark:
