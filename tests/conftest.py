@@ -31,3 +31,14 @@ def data() -> Path:
         problem = f"no real recordings in {folder}; set SPIKESIEVE_DATA to their folder"
         pytest.fail(problem) if os.environ.get("CI") else pytest.skip(problem)
     return folder.resolve()
+
+
+@pytest.fixture(scope="session")
+def allensdk_python(root) -> str:
+    """Return the interpreter of the AllenSDK environment; absent, skip and say so (never in CI)."""
+    default = root / ".venv-allensdk" / "bin" / "python"
+    python = Path(os.environ.get("SPIKESIEVE_ALLENSDK_PYTHON", default))
+    if not python.is_file():
+        problem = f"no AllenSDK environment at {python}: run 'make env-allensdk'"
+        pytest.fail(problem) if os.environ.get("CI") else pytest.skip(problem)
+    return str(python)

@@ -13,6 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from jaxtyping import Float64, Integer
+from tqdm import tqdm
 
 from spikesieve.errors import InputError
 from spikesieve.files import atomic_path
@@ -73,7 +74,7 @@ def write_spikes(
         atomic_path(path) as temporary,
         pq.ParquetWriter(temporary, schema, compression="zstd", use_dictionary=["unit_id"]) as out,
     ):
-        for piece in pieces:
+        for piece in tqdm(pieces, "writing spikes", disable=None, unit="piece"):
             last = _check_piece(piece, last, unit_ids, duration_s, recording, source)
             for start in range(0, len(piece.time_s), ROWS_PER_GROUP):
                 rows = slice(start, start + ROWS_PER_GROUP)

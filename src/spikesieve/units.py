@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float, Integer
 from spikeinterface.metrics.quality.misc_metrics import isi_violations, presence_ratio
+from tqdm import tqdm
 
 from spikesieve.errors import InputError
 from spikesieve.spikes import SpikeTrains
@@ -42,7 +43,7 @@ def unit_metrics(
     threshold_s = isi_threshold_ms / 1000
     edges = np.linspace(0, duration_s, max(PRESENCE_BINS, int(duration_s / PRESENCE_BIN_S)) + 1)
     ratio, violations, presence = np.full((3, trains.n_units), np.nan)
-    for unit in range(trains.n_units):
+    for unit in tqdm(range(trains.n_units), "measuring units", disable=None, unit="unit"):
         result = isi_violations([trains.of(unit)], duration_s, isi_threshold_s=threshold_s)
         ratio[unit], _, violations[unit] = result
         presence[unit] = presence_ratio(trains.of(unit), bin_edges=edges)

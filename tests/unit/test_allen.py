@@ -2,13 +2,14 @@
 
 import os
 import subprocess
-import sys
 from pathlib import Path
 
 import h5py
 import numpy as np
 import pandas as pd
 import pytest
+from make_cache import make_cache, session_file
+from warehouse import serve
 
 from spikesieve.errors import InputError
 from spikesieve.ingest.allen import read_allen
@@ -17,23 +18,7 @@ from spikesieve.recording import INVALID, read_recording_json, read_table
 from spikesieve.spikes import read_spike_trains
 
 TOOLS = Path(__file__).parents[1] / "tools"
-sys.path.insert(0, str(TOOLS))
-
-from make_cache import make_cache, session_file  # noqa: E402
-from warehouse import serve  # noqa: E402
-
 SESSION = 742951821
-
-
-@pytest.fixture(scope="session")
-def allensdk_python(root) -> str:
-    """Return the interpreter of the AllenSDK environment; absent, skip and say so (never in CI)."""
-    default = root / ".venv-allensdk" / "bin" / "python"
-    python = Path(os.environ.get("SPIKESIEVE_ALLENSDK_PYTHON", default))
-    if not python.is_file():
-        problem = f"no AllenSDK environment at {python}: run 'make env-allensdk'"
-        pytest.fail(problem) if os.environ.get("CI") else pytest.skip(problem)
-    return str(python)
 
 
 @pytest.fixture(scope="session")

@@ -225,7 +225,7 @@ def test_settings_that_make_no_sense_leave_nothing_behind(path, tmp_path):
 )
 def test_scripts_run_without_snakemake(root, path, tmp_path, script, options, files):
     command = [sys.executable, root / "workflow/scripts" / script, path, *options]
-    command += ["--recording", "r", "--normalisation", '"sqrt_centred"', "--seed", "0"]
+    command += ["--recording", "r", "--normalisation", "sqrt_centred", "--seed", "0"]
     command += ["--root-seed", "0", "--folder", tmp_path / "out"]
     environment = os.environ | {"PYTHONPATH": str(root / "src")}
     subprocess.run(command, check=True, env=environment)

@@ -25,7 +25,7 @@ rule fit_baseline:
         runtime=60,
     params:
         settings=baseline_settings,
-        normalisation=setting("counts", "normalisation"),
+        normalisation=baseline_normalisation,
         root_seed=CONFIG.settings["seed"],
         code=code("fit_baseline.py"),
     shell:

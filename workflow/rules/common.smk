@@ -78,11 +78,12 @@ def row_of(wildcards):
 
 
 def setting(section, key=None):
-    """Return an input function of one value (as JSON) of a recording's own settings."""
+    """Return an input function of a recording's own settings: a word as it is, else as JSON."""
 
     def value(wildcards):
         values = CONFIG.of(wildcards.recording)[section]
-        return canonical(values if key is None else values[key])
+        chosen = values if key is None else values[key]
+        return chosen if isinstance(chosen, str) else canonical(chosen)
 
     return value
 

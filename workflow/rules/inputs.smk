@@ -116,6 +116,12 @@ def baseline_settings(wildcards):
     return canonical(CONFIG.of(wildcards.recording).get(wildcards.method, {}))
 
 
+def baseline_normalisation(wildcards):
+    """Return the normalisation a baseline sees; chance is the mean of the counts themselves."""
+    own = setting("counts", "normalisation")(wildcards)
+    return "none" if wildcards.method == "mean" else own
+
+
 def sae_settings(wildcards):
     """Return the settings of one training as JSON: one seed more must not retrain the others."""
     settings = CONFIG.of(wildcards.recording)["sae"]

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from spikesieve.baselines import BASELINES
+from spikesieve.counts import NORMALISATIONS
 from spikesieve.fitting import fit_and_score
 
 app = typer.Typer(pretty_exceptions_enable=False, add_completion=False)
@@ -18,7 +19,7 @@ def main(
     recording: Annotated[str, typer.Option(help="Id of the recording.")],
     method: Annotated[str, typer.Option(help=f"One of {', '.join(BASELINES)}.")],
     settings: Annotated[str, typer.Option(help="JSON: section of the configuration.")],
-    normalisation: Annotated[str, typer.Option(help="JSON: how counts are normalised.")],
+    normalisation: Annotated[str, typer.Option(help=f"One of {', '.join(NORMALISATIONS)}.")],
     seed: Annotated[int, typer.Option(help="Number of this run.")],
     root_seed: Annotated[int, typer.Option(help="Seed of the project.")],
     folder: Annotated[Path, typer.Option(help="Where to write.")],
@@ -32,7 +33,7 @@ def main(
         BASELINES[method],
         recording=recording,
         settings=json.loads(settings),
-        normalisation=json.loads(normalisation),
+        normalisation=normalisation,
         seed=seed,
         root_seed=root_seed,
     )

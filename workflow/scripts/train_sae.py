@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from spikesieve.counts import NORMALISATIONS
 from spikesieve.fitting import fit_and_score
 from spikesieve.sae.fitting import fit_sae
 
@@ -18,7 +19,7 @@ def main(
     recording: Annotated[str, typer.Option(help="Id of the recording.")],
     architecture: Annotated[str, typer.Option(help="Kind of autoencoder.")],
     settings: Annotated[str, typer.Option(help="JSON: section sae of the configuration.")],
-    normalisation: Annotated[str, typer.Option(help="JSON: how counts are normalised.")],
+    normalisation: Annotated[str, typer.Option(help=f"One of {', '.join(NORMALISATIONS)}.")],
     seed: Annotated[int, typer.Option(help="Number of this run.")],
     root_seed: Annotated[int, typer.Option(help="Seed of the project.")],
     folder: Annotated[Path, typer.Option(help="Where to write.")],
@@ -31,7 +32,7 @@ def main(
         fit_sae,
         recording=recording,
         settings=arguments,
-        normalisation=json.loads(normalisation),
+        normalisation=normalisation,
         seed=seed,
         root_seed=root_seed,
     )
