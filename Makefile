@@ -30,7 +30,7 @@ demo: env ## run everything on simulated recordings: figures and results/report.
 	$(SNAKEMAKE) --report results/report.zip
 
 test: env env-allensdk ## run the tests
-	OMP_WAIT_POLICY=PASSIVE $(BIN)/python -m pytest -n $(CORES) --dist loadgroup
+	OMP_WAIT_POLICY=PASSIVE $(BIN)/python -m pytest -n $(CORES) --dist loadfile
 
 lint: env ## check style, rules and types of files
 	$(BIN)/ruff check .

@@ -15,7 +15,8 @@ from spikesieve.counts import bin_edges, count_block, number_of_bins, split_bins
 from spikesieve.errors import InputError
 from spikesieve.files import atomic_path
 from spikesieve.recording import INVALID, table_schema
-from spikesieve.spikes import read_spikes
+from spikesieve.spikes import places, read_spikes
+from spikesieve.widths import whole_multiple
 
 #: Cells (bins x units) counted and written at a time.
 CELLS_PER_BLOCK = 1 << 25
@@ -107,18 +108,25 @@ def spike_counter(
         pieces = [*read_spikes(spikes, start_s, stop_s)]
         time_s = np.concatenate([[], *(p.time_s for p in pieces)])
         ids = np.concatenate([np.empty(0, np.int32), *(p.unit_id for p in pieces)])
-        column = np.minimum(np.searchsorted(unit_ids, ids), len(unit_ids) - 1)
-        kept = unit_ids[column] == ids
-        n_bins, n_units = last - first, len(unit_ids)
-        return count_block(time_s[kept], column[kept], first, n_bins, n_units, bin_s)
+        kept, column = places(unit_ids, ids)
+        return count_block(time_s[kept], column, first, last - first, len(unit_ids), bin_s)
 
     return count_rows
 
 
 def binned_counter(
-    counts: UInt[np.ndarray, "fine_bin unit"], factor: int
+    counts: UInt[np.ndarray, "fine_bin unit"], bin_ms: float, source_bin_ms: float
 ) -> Callable[[int, int], UInt[np.ndarray, "bin unit"]]:
-    """Return a function that sums ``factor`` given bins into one, for bins ``[first, last)``."""
+    """Return a function that sums bins of ``source_bin_ms`` into bins ``[first, last)``.
+
+    Raises ``InputError`` where ``bin_ms`` is no whole multiple of the given bins.
+    """
+    factor = whole_multiple(bin_ms, source_bin_ms)
+    if factor is None:
+        raise InputError(
+            f"bins of {source_bin_ms} ms cannot be joined into bins of {bin_ms} ms",
+            allowed=f"whole multiples of {source_bin_ms} ms",
+        )
 
     def count_rows(first: int, last: int) -> UInt[np.ndarray, "bin unit"]:
         rows = counts[first * factor : last * factor]

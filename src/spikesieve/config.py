@@ -6,11 +6,11 @@ from os import PathLike
 from pathlib import Path
 from typing import NamedTuple
 
-import pandas as pd
 import yaml
 from jsonschema import Draft202012Validator
 
 from spikesieve.errors import ConfigError, suggest
+from spikesieve.widths import whole_multiple
 
 #: Sections of which a recording may have values of its own, under ``overrides``.
 OVERRIDABLE = ("units", "counts", "pca", "sae")
@@ -88,23 +88,37 @@ def _read_rows(source, row_schema: dict) -> tuple[list, list[str]]:
         return [], []  # the schema has reported it
     else:
         try:
-            frame = pd.read_csv(source, sep="\t", dtype=str, comment="#", skipinitialspace=True)
-        except pd.errors.EmptyDataError:
-            frame = pd.DataFrame()
+            text = Path(source).read_text(encoding="utf-8-sig")
         except (OSError, ValueError) as error:
             return [], [f"recordings: cannot read the sheet {source!r} ({error})"]
-        types = {k: v.get("type") for k, v in row_schema["properties"].items()}
-        rows = [
-            {
-                k: _number(v) if types.get(k) == "number" else v.strip()
-                for k, v in r.items()
-                if v == v
-            }
-            for r in frame.to_dict("records")
-        ]
+        rows, problems = _parse_sheet(text, row_schema)
+        if problems:
+            return [], problems
     if not rows:
         return [], [f"recordings: {source!r} has no row; add a line for each recording"]
     return rows, []
+
+
+def _parse_sheet(text: str, row_schema: dict) -> tuple[list[dict], list[str]]:
+    """Return the rows of a tab-separated sheet: cells that hold something, numbers as numbers.
+
+    Read by hand: a table reader would take "NA" for nothing and shift rows that end in a tab.
+    """
+    types = {k: v.get("type") for k, v in row_schema["properties"].items()}
+    lines = [line for line in text.splitlines() if line.strip() and not line.startswith("#")]
+    if not lines:
+        return [], []
+    header, *body = ([cell.strip() for cell in line.split("\t")] for line in lines)
+    rows, problems = [], []
+    for number, cells in enumerate(body, start=1):
+        if any(cells[len(header) :]):
+            problems.append(
+                f"recordings, row {number}: {len(cells)} cells under {len(header)} columns "
+                "(columns are separated by one tab)"
+            )
+        pairs = [(k, v) for k, v in zip(header, cells, strict=False) if v]
+        rows.append({k: _number(v) if types.get(k) == "number" else v for k, v in pairs})
+    return rows, problems
 
 
 def _number(text: str) -> float | str:
@@ -174,7 +188,7 @@ def _override_problems(settings: dict, ids: list, schema: dict) -> Iterator[str]
 
 def _width_problems(config: Config, recording: str) -> Iterator[str]:
     row, wanted = config.recordings[recording], config.of(recording)["counts"]["bin_ms"]
-    if row["source"] == "counts" and (wanted / row["bin_ms"]) % 1:
+    if row["source"] == "counts" and not whole_multiple(wanted, row["bin_ms"]):
         yield (
             f"overrides.{recording}.counts.bin_ms: {wanted} is no whole multiple of the "
             f"{row['bin_ms']} ms that the recording was counted at"

@@ -66,8 +66,11 @@ def bin_spikes(
     Raises
     ------
     InputError
-        A time is negative, not finite or out of order; an index is out of range.
+        A time is negative, not finite or out of order; an index is out of range; the two are
+        not equally many.
     """
+    if len(time_s) != len(unit_index):
+        raise InputError(f"{len(time_s)} times, but {len(unit_index)} unit indices")
     n_bins = number_of_bins(duration_s, bin_s)
     time_s = np.ascontiguousarray(time_s, dtype=np.float64)
     unit_index = np.ascontiguousarray(unit_index)
@@ -115,11 +118,11 @@ def _count(time_s, unit_index, first_bin, numerator, denominator, largest, count
         if not (t >= last) or u < 0 or u >= n_units:  # "not >=" also catches NaN
             return i
         last = t
-        while t >= right:
+        while t >= right and row < n_bins:
             row += 1
-            if row >= n_bins:
-                return _FITS
             right = (first_bin + row + 1) * numerator / denominator
+        if row >= n_bins:
+            return _FITS
         if counts[row, u] == largest:
             return _OVERFLOWS
         counts[row, u] += 1
@@ -149,20 +152,20 @@ def split_bins(
     """
     weights = np.array([weight for _, weight in blocks], dtype=float)
     stops = np.round(np.cumsum(weights) / weights.sum() * n_bins).astype(int)
-    split = np.empty(n_bins, dtype=object)
+    split = np.full(n_bins, MASKED, dtype=object)
     start = 0
     for number, ((name, _), stop) in enumerate(zip(blocks, stops, strict=True)):
-        gap = min(gap_bins, stop - start) if number else 0
-        split[start : start + gap] = GAP
-        split[start + gap : stop] = name
-        start = stop
-    split[~valid] = MASKED
-    for name, _ in blocks:
-        if not np.any(split == name):
+        opened = min(start + gap_bins, stop) if number else start
+        split[start:opened] = GAP
+        split[opened:stop] = name
+        if not valid[opened:stop].any():
             raise InputError(
-                f"no bin is left for the {name} split of {n_bins} bins with gaps of {gap_bins}",
+                f"no bin is left for {name}, block {number + 1} of {len(blocks)}: "
+                f"{n_bins} bins, gaps of {gap_bins}, {np.sum(~valid)} invalid",
                 fix="take narrower bins (counts.bin_ms), a smaller counts.gap_s or other weights",
             )
+        start = stop
+    split[~valid] = MASKED
     return split
 
 
@@ -201,6 +204,7 @@ def fit_normalisation(counts: Shaped[np.ndarray, "bin unit"], method: str) -> No
     elif method == "max_unit":
         scale = np.maximum(counts.max(axis=0, initial=0), 1).astype(np.float32)
     elif method == "sqrt_centred":
-        centre = np.sqrt(counts, dtype=np.float32).mean(axis=0, dtype=np.float64)
-        centre = centre.astype(np.float32)
+        pieces = np.array_split(counts, max(1, counts.size >> 22))  # a whole copy is 1.5 GB
+        total = sum(np.sqrt(piece, dtype=np.float64).sum(axis=0) for piece in pieces)
+        centre = (total / max(len(counts), 1)).astype(np.float32)
     return Normalisation(method, scale, centre)

@@ -19,8 +19,9 @@ def atomic_path(path: str | os.PathLike) -> Iterator[Path]:
     """
     target = Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)
-    # The suffix stays last: writers such as matplotlib and numpy read the format from it.
-    temporary = target.with_name(f".{target.stem}.{os.getpid()}.tmp{target.suffix}")
+    # The suffix stays last: writers such as matplotlib and numpy read the format from it. The name
+    # is always the same, so that what a killed run left behind is overwritten, not piled up.
+    temporary = target.with_name(f".{target.stem}.tmp{target.suffix}")
     try:
         yield temporary
         with temporary.open("rb+") as file:

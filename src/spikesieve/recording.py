@@ -198,10 +198,11 @@ def _plain(column: pd.Series) -> pd.Series:
     """Turn a column of mixed Python objects into strings, so that it has one type."""
     if column.dtype != object:
         return column
-    kinds = {type(v) for v in column if v is not None and v == v}
+    missing = column.isna()
+    kinds = {type(v) for v in column[~missing]}
     if len(kinds) <= 1 and kinds <= {bool, int, float, str}:
         return column.convert_dtypes() if kinds else column.astype("float64")
-    return column.map(lambda v: None if v is None else str(v)).astype("string")
+    return column.astype("string").mask(missing)
 
 
 def _check_rows(path, name: str, frame: pd.DataFrame) -> None:

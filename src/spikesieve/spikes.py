@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from jaxtyping import Float64, Integer
+from jaxtyping import Bool, Float64, Integer
 from tqdm import tqdm
 
 from spikesieve.errors import InputError
@@ -107,8 +107,7 @@ def _check_piece(piece, last, unit_ids, duration_s, recording, source) -> float:
         "set duration_s in the sheet, or cut the spikes",
     )
     refuse(np.diff(time_s, prepend=last) < 0, "is earlier than the spike before it", "sort them")
-    position = np.searchsorted(unit_ids, unit_id)
-    known = unit_ids[np.minimum(position, len(unit_ids) - 1)] == unit_id
+    known, _ = places(unit_ids, unit_id)
     refuse(~known, "belongs to a unit that the unit table lacks", "add the unit or drop its spikes")
     return float(time_s[-1])
 
@@ -172,22 +171,40 @@ def read_spikes(
 
 
 def read_spike_trains(path: str | PathLike, unit_ids: Integer[np.ndarray, "unit"]) -> SpikeTrains:
-    """Read all spikes grouped by unit, in the order of ``unit_ids`` (ascending)."""
+    """Read the spikes of ``unit_ids`` (ascending) grouped by unit; those of others are left out."""
     file = open_table(path, "spikes")
     per_unit = np.zeros(len(unit_ids), dtype=np.int64)
     for group in range(file.num_row_groups):
         ids = file.read_row_group(group, columns=["unit_id"])["unit_id"].to_numpy()
-        per_unit += np.bincount(np.searchsorted(unit_ids, ids), minlength=len(unit_ids))
+        _, index = places(unit_ids, ids)
+        per_unit += np.bincount(index, minlength=len(unit_ids))
     offset = np.concatenate([[0], np.cumsum(per_unit)])
     time_s = np.empty(offset[-1])
     free = offset[:-1].copy()
     for piece in read_spikes(path):
-        index = np.searchsorted(unit_ids, piece.unit_id)
-        order = np.argsort(
-            index.astype(np.int16 if len(unit_ids) < 2**15 else np.int32), kind="stable"
-        )
+        known, index = places(unit_ids, piece.unit_id)
         counts = np.bincount(index, minlength=len(unit_ids))
-        within = np.arange(len(order)) - np.repeat(np.cumsum(counts) - counts, counts)
-        time_s[np.repeat(free, counts) + within] = piece.time_s[order]
+        order, rank = rank_within(index, counts)
+        time_s[np.repeat(free, counts) + rank] = piece.time_s[known][order]
         free += counts
     return SpikeTrains(time_s, offset)
+
+
+def places(
+    unit_ids: Integer[np.ndarray, "unit"], ids: Integer[np.ndarray, "spike"]
+) -> tuple[Bool[np.ndarray, "spike"], Integer[np.ndarray, "known"]]:
+    """Return which of ``ids`` are in ``unit_ids`` (ascending), and the place there of those."""
+    if len(unit_ids) == 0:
+        return np.zeros(len(ids), dtype=bool), np.empty(0, dtype=np.int64)
+    index = np.minimum(np.searchsorted(unit_ids, ids), len(unit_ids) - 1)
+    known = unit_ids[index] == ids
+    return known, index[known]
+
+
+def rank_within(
+    index: Integer[np.ndarray, "spike"], counts: Integer[np.ndarray, "unit"]
+) -> tuple[Integer[np.ndarray, "spike"], Integer[np.ndarray, "spike"]]:
+    """Return the order that groups ``index`` by unit, and each spike's rank within its unit."""
+    small = np.int16 if len(counts) < 1 << 15 else np.int32  # numpy sorts 16 bits by radix
+    order = np.argsort(index.astype(small), kind="stable")
+    return order, np.arange(len(order)) - np.repeat(np.cumsum(counts) - counts, counts)

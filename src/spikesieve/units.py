@@ -1,6 +1,7 @@
 """Unit quality: metrics recomputed from the spikes, and the filter that reads them."""
 
 from collections.abc import Callable
+from math import ceil
 from os import PathLike
 from typing import NamedTuple
 
@@ -41,7 +42,7 @@ def unit_metrics(
     """
     n_spikes = np.diff(trains.offset)
     threshold_s = isi_threshold_ms / 1000
-    edges = np.linspace(0, duration_s, max(PRESENCE_BINS, int(duration_s / PRESENCE_BIN_S)) + 1)
+    edges = np.linspace(0, duration_s, max(PRESENCE_BINS, ceil(duration_s / PRESENCE_BIN_S)) + 1)
     ratio, violations, presence = np.full((3, trains.n_units), np.nan)
     for unit in tqdm(range(trains.n_units), "measuring units", disable=None, unit="unit"):
         result = isi_violations([trains.of(unit)], duration_s, isi_threshold_s=threshold_s)
@@ -62,7 +63,7 @@ def binned_unit_metrics(
 ) -> dict[str, Float[np.ndarray, "unit"] | Integer[np.ndarray, "unit"]]:
     """Compute what counts still tell of each unit; intervals between spikes are lost (NaN)."""
     n_spikes = counts.sum(axis=0, dtype=np.int64)
-    pieces = min(len(counts), max(PRESENCE_BINS, int(duration_s / PRESENCE_BIN_S)))
+    pieces = min(len(counts), max(PRESENCE_BINS, ceil(duration_s / PRESENCE_BIN_S)))
     present = [piece.any(axis=0) for piece in np.array_split(counts, pieces)]
     unknown = np.full(counts.shape[1], np.nan)
     return {
@@ -84,7 +85,7 @@ def filter_units(
     units : ``sorted_units`` with the metrics of ``unit_metrics``.
     settings : the ``units`` section of the configuration; ``None`` switches a criterion off.
     has_spikes : False for a source of counts, where ISI violations cannot be known and that
-        criterion is left out (``notes_on_filter`` says so).
+        criterion is left out.
 
     Raises
     ------

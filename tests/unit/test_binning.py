@@ -82,7 +82,13 @@ def test_intervals_touch_the_bins_they_overlap_only():
 
 def test_given_bins_are_summed_into_wider_ones():
     counts = np.arange(24, dtype=np.uint8).reshape(8, 3)
-    assert binned_counter(counts, 2)(1, 3).tolist() == (counts[2:6:2] + counts[3:6:2]).tolist()
+    joined = binned_counter(counts, 50, 25.0)(1, 3)
+    assert joined.tolist() == (counts[2:6:2] + counts[3:6:2]).tolist()
+
+
+def test_given_bins_cannot_be_split():
+    with pytest.raises(InputError, match=r"bins of 50 ms cannot be joined into bins of 70 ms"):
+        binned_counter(np.zeros((4, 1), np.uint8), 70, 50)
 
 
 def test_a_recording_shorter_than_a_bin_is_refused(tmp_path, spikes):
@@ -92,7 +98,7 @@ def test_a_recording_shorter_than_a_bin_is_refused(tmp_path, spikes):
 
 
 def test_a_split_without_bins_names_the_recording(tmp_path, spikes):
-    with pytest.raises(InputError, match=r"'rat'.*no bin is left for the validation split"):
+    with pytest.raises(InputError, match=r"'rat'.*no bin is left for validation, block 2 of 3"):
         write(tmp_path, gap_s=30.0)
 
 

@@ -5,6 +5,7 @@ import yaml
 
 from spikesieve.config import read_config
 from spikesieve.errors import ConfigError
+from spikesieve.widths import whole_multiple, width_text
 
 ROW = {"recording": "a", "source": "nwb", "path": "results/a.nwb"}
 
@@ -131,6 +132,40 @@ def test_numbers_of_the_sheet_are_numbers(tmp_path, schemas):
     assert "bin_ms: 'wide' is not of type 'number'" in errors_of(
         {"recordings": str(sheet)}, schemas
     )
+
+
+def test_sheets_may_end_rows_in_tabs_and_hold_awkward_words(tmp_path, schemas):
+    sheet = tmp_path / "recordings.tsv"
+    sheet.write_text(
+        "\ufeffrecording\tsource\tpath\tsubject\r\n"
+        "NA\tnwb\tresults/a#1/x.nwb\tNone\t\t\r\n"
+        "# a comment\r\n"
+        "\r\n"
+        "b\tnwb\tresults/b.nwb\r\n"
+    )
+    recordings = read_config({"recordings": str(sheet)}, schemas).recordings
+    assert recordings["NA"]["path"] == "results/a#1/x.nwb"
+    assert recordings["NA"]["subject"] == "None"
+    assert "subject" not in recordings["b"]
+
+
+def test_a_row_with_more_cells_than_columns_is_named(tmp_path, schemas):
+    sheet = tmp_path / "recordings.tsv"
+    sheet.write_text("recording\tsource\tpath\na\tnwb\t\tresults/x.nwb\n")
+    assert "row 1: 4 cells under 3 columns" in errors_of({"recordings": str(sheet)}, schemas)
+
+
+@pytest.mark.parametrize("width", [50, 50.0, 0.5, 33.3, 1000 * 18 / 17852.767845719834])
+def test_a_width_survives_its_way_through_a_path(width):
+    assert float(width_text(width)) == width
+    assert "e" not in width_text(width)
+
+
+def test_whole_multiples_are_told_from_others_despite_rounding():
+    assert whole_multiple(0.3, 0.1) == 3
+    assert whole_multiple(50, 25.0) == 2
+    assert whole_multiple(60, 25.0) is None
+    assert whole_multiple(10, 25.0) is None
 
 
 def test_counts_can_only_be_joined_into_wider_bins(schemas):

@@ -1,3 +1,6 @@
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -74,12 +77,28 @@ def test_counts_take_the_smallest_type_that_holds_them():
     assert bin_spikes(time_s, unit, n_units=1, bin_s=0.1, duration_s=1.0).dtype == np.uint8
 
 
-@pytest.mark.parametrize("bad", [[0.5, 0.2], [-0.1, 0.2], [0.1, np.nan], [np.inf, np.inf]])
+@pytest.mark.parametrize("late", [1.0, 7.5, np.inf])
+def test_spikes_beyond_the_window_are_left_out(late):
+    times = np.array([0.95, late])
+    counts = bin_spikes(times, np.zeros(2, int), n_units=1, bin_s=0.1, duration_s=1.0)
+    assert counts.sum() == 1
+
+
+def test_a_window_shorter_than_a_bin_has_no_bins():
+    counts = bin_spikes(np.array([0.01]), np.array([0]), n_units=3, bin_s=0.05, duration_s=0.04)
+    assert counts.shape == (0, 3)
+
+
+def test_times_and_indices_must_be_equally_many():
+    """In a process of its own, without the tests' shape checker, as a user would call it."""
+    call = "bin_spikes(np.zeros(2), np.zeros(1, int), n_units=1, bin_s=0.1, duration_s=1.0)"
+    program = f"import numpy as np; from spikesieve.counts import bin_spikes; {call}"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert "InputError: 2 times, but 1 unit indices" in done.stderr
+
+
+@pytest.mark.parametrize("bad", [[0.5, 0.2], [-0.1, 0.2], [0.1, np.nan]])
 def test_impossible_times_are_refused(bad):
-    if np.isinf(bad[0]):  # beyond the window: left out, not wrong
-        counts = bin_spikes(np.array(bad), np.zeros(2, int), n_units=1, bin_s=0.1, duration_s=1.0)
-        assert counts.sum() == 0
-        return
     with pytest.raises(InputError, match="ascending times"):
         bin_spikes(np.array(bad), np.zeros(2, int), n_units=1, bin_s=0.1, duration_s=1.0)
 
@@ -105,6 +124,12 @@ def test_the_mirror_split_comes_back_to_its_blocks():
     assert (split == split[::-1]).all()
 
 
+def test_a_block_lost_in_its_gap_is_refused_though_its_name_comes_back():
+    blocks = [["test", 10], ["train", 1], ["test", 10], ["train", 10]]
+    with pytest.raises(InputError, match="no bin is left for train, block 2 of 4"):
+        split_bins(310, blocks, 12, np.ones(310, bool))
+
+
 def test_invalid_bins_belong_to_no_split():
     valid = np.ones(100, bool)
     valid[10:20] = False
@@ -113,7 +138,7 @@ def test_invalid_bins_belong_to_no_split():
 
 
 def test_a_split_without_bins_is_refused():
-    with pytest.raises(InputError, match="no bin is left for the validation split"):
+    with pytest.raises(InputError, match="no bin is left for validation, block 2 of 3"):
         split_bins(20, [["train", 8], ["validation", 1], ["test", 2]], 5, np.ones(20, bool))
 
 

@@ -27,6 +27,17 @@ def test_an_old_file_survives_a_failed_rewrite(tmp_path):
     assert json.loads(target.read_text()) == {"x": 1}
 
 
+def test_what_a_killed_run_left_is_overwritten(tmp_path):
+    target = tmp_path / "table.csv"
+    with atomic_path(target) as temporary:
+        name = temporary.name
+        temporary.write_text("x")
+    (tmp_path / name).write_text("half of an earlier run")
+    with atomic_path(target) as temporary:
+        temporary.write_text("whole")
+    assert [*tmp_path.iterdir()] == [target]
+
+
 def test_sha256_is_the_known_one(tmp_path):
     path = tmp_path / "abc"
     path.write_bytes(b"abc")

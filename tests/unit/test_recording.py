@@ -53,6 +53,17 @@ def test_mixed_columns_of_the_source_are_kept_as_text(tmp_path):
     assert back["contrast"].iloc[1] == 0.5
 
 
+@pytest.mark.parametrize("nothing", [None, np.nan, pd.NA])
+def test_missing_cells_of_mixed_columns_stay_missing(tmp_path, nothing):
+    path = tmp_path / "intervals.parquet"
+    mixed = pd.Series([1, nothing, "null"], dtype=object)
+    three = pd.DataFrame({"start_s": [0.0, 1, 2], "stop_s": [1.0, 2, 3], "name": "a"})
+    write_table(path, "intervals", three.assign(frame=mixed))
+    back = read_table(path, "intervals")["frame"]
+    assert back.isna().tolist() == [False, True, False]
+    assert back[0] == "1"
+
+
 @pytest.mark.parametrize(
     ("frame", "problem"),
     [

@@ -35,6 +35,17 @@ def test_merged_spikes_are_sorted_and_complete(lists):
     assert np.array_equal(time_s, np.sort(np.concatenate(trains)))
 
 
+@pytest.mark.parametrize("asked", [[7], [3, 900_000_000], [], [4, 7]])
+def test_the_trains_of_some_units_are_theirs_alone(tmp_path, asked):
+    trains = random_trains(0)
+    path = tmp_path / "spikes.parquet"
+    write_spikes(path, merge_trains(lambda: trains, UNITS, 100.0), **ABOUT)
+    some = read_spike_trains(path, np.array(asked, dtype=np.int32))
+    of = dict(zip(UNITS.tolist(), trains, strict=True)) | {4: np.empty(0)}
+    assert some.n_units == len(asked)
+    assert all(np.array_equal(some.of(i), of[unit]) for i, unit in enumerate(asked))
+
+
 def test_a_span_of_time_is_read_half_open(tmp_path):
     path = tmp_path / "spikes.parquet"
     times = np.array([1.0, 2.0, 3.0])

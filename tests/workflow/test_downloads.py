@@ -10,7 +10,7 @@ import pytest
 from make_cache import make_cache
 from workflow_runner import TINY, copy_project, snakemake
 
-pytestmark = [pytest.mark.data, pytest.mark.xdist_group("workflow")]
+pytestmark = pytest.mark.data
 
 SESSION = "732592105"
 ARCHIVE_SHA256 = "26814f23f8f320be599bb065b24e68b76fc2ee03cdf75e0148dc9ae3b460bceb"

@@ -6,8 +6,6 @@ import shutil
 import pytest
 from workflow_runner import TINY, copy_project, snakemake
 
-pytestmark = pytest.mark.xdist_group("workflow")
-
 GOOD = {"recording": "good", "source": "simulated", "path": "tiny"}
 
 

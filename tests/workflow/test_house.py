@@ -1,5 +1,6 @@
 """The house rules that a machine can check."""
 
+import os
 import re
 import subprocess
 import sys
@@ -8,8 +9,6 @@ import zipfile
 import pytest
 import yaml
 from workflow_runner import ROOT, TINY, copy_project, snakemake
-
-pytestmark = pytest.mark.xdist_group("workflow")
 
 SCRIPTS = sorted((ROOT / "workflow/scripts").glob("*.py"))
 RULE_FILES = sorted((ROOT / "workflow/rules").glob("*.smk"))
@@ -63,12 +62,29 @@ def test_conda_environments_are_valid(path):
             assert (path.parent / line[3:]).is_file(), line
 
 
-def test_conda_finds_an_environment_for_every_rule(tmp_path):
-    """A dry run with conda asked for parses each rule's file; conda itself need not be there."""
+CONDA = """#!/bin/sh
+case "$*" in
+    *info*) echo '{"conda_version": "25.1.0", "conda_prefix": "/x", "platform": "linux-64"}' ;;
+    *config*) echo '{"get": {"channel_priority": "strict"}}' ;;
+    *) echo 25.1.0 ;;
+esac
+"""
+
+
+def test_conda_finds_an_environment_for_every_rule(tmp_path, monkeypatch):
+    """A dry run with conda asked for opens each rule's file; only conda's version is invented."""
+    (tmp_path / "bin").mkdir()
+    conda = tmp_path / "bin/conda"
+    conda.write_text(CONDA)
+    conda.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:{os.environ['PATH']}")
     project = copy_project(tmp_path / "p", TINY)
-    result = snakemake(project, "-n", "--software-deployment-method", "conda", check=False)
-    assert "Job stats" in result.stdout or "conda" in result.stdout.lower()
-    assert "envs/main.yaml' does not exist" not in result.stdout
+    result = snakemake(project, "-n", "--software-deployment-method", "conda")
+    assert "Job stats" in result.stdout
+    assert "Conda environment envs/main.yaml will be created" in result.stdout
+    (project / "envs/main.yaml").unlink()
+    broken = snakemake(project, "-n", "--software-deployment-method", "conda", check=False)
+    assert broken.returncode != 0
 
 
 @pytest.mark.parametrize("preset", ["allen", "retina"])

@@ -10,8 +10,6 @@ import pandas as pd
 import pytest
 from workflow_runner import TINY, copy_project, nothing_to_do, snakemake
 
-pytestmark = pytest.mark.xdist_group("workflow")
-
 
 def results_of(folder):
     """Return what the run made: bytes, except where a wall time is part of a table."""
@@ -27,8 +25,8 @@ def results_of(folder):
     return found
 
 
-def kill_in(folder, log):
-    """Start a run in a process group of its own and kill the group once ``log`` is written."""
+def kill_in(folder, log, delay_s):
+    """Start a run in a process group of its own; kill the group so long after ``log`` appears."""
     command = [sys.executable, "-m", "snakemake", "--cores", "2"]
     run = subprocess.Popen(
         command,
@@ -42,17 +40,24 @@ def kill_in(folder, log):
         assert run.poll() is None, "the run ended before it could be killed"
         assert time.monotonic() < deadline
         time.sleep(0.05)
-    time.sleep(0.5)
+    time.sleep(delay_s)
+    assert run.poll() is None, "the run ended before it could be killed"
     os.killpg(run.pid, signal.SIGKILL)
     run.wait()
 
 
 @pytest.mark.parametrize(
-    "log", ["ingest_simulated/tiny.log", "bin_counts/tiny/50ms.log", "train_sae/tiny/*/seed1.log"]
+    ("log", "delay_s"),  # spread over imports, computing and writing
+    [
+        ("ingest_simulated/tiny.log", 0.2),
+        ("ingest_simulated/tiny.log", 1.5),
+        ("bin_counts/tiny/50ms.log", 0.9),
+        ("train_sae/tiny/*/seed1.log", 2.5),
+    ],
 )
-def test_a_killed_run_ends_as_an_undisturbed_one(finished, tmp_path, log):
+def test_a_killed_run_ends_as_an_undisturbed_one(finished, tmp_path, log, delay_s):
     project = copy_project(tmp_path / "killed", TINY)
-    kill_in(project, log)
+    kill_in(project, log, delay_s)
     snakemake(project, "--unlock")
     snakemake(project, "--rerun-incomplete")
     expected = results_of(finished)
@@ -61,3 +66,4 @@ def test_a_killed_run_ends_as_an_undisturbed_one(finished, tmp_path, log):
     assert set(ended) == set(expected)
     assert [name for name in expected if ended[name] != expected[name]] == []
     assert nothing_to_do(project)
+    assert [*project.glob("results/**/.*")] == []

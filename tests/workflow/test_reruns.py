@@ -16,8 +16,6 @@ from workflow_runner import (
     write_config,
 )
 
-pytestmark = pytest.mark.xdist_group("workflow")
-
 INGEST = {"ingest_simulated": 1}
 UNITS = {"filter_units": 1}
 COUNTS = {"bin_counts": 2}

@@ -1,4 +1,4 @@
-"""The validated configuration, how a stage is run, and every function that rules use."""
+"""The validated configuration, and how a stage is run."""
 
 import json
 import shlex
@@ -15,6 +15,7 @@ from snakemake.settings.types import DeploymentMethod
 from spikesieve.code_digest import code_digest
 from spikesieve.config import read_config
 from spikesieve.errors import ConfigError
+from spikesieve.widths import whole_multiple, width_text
 
 try:
     CONFIG = read_config(config, ROOT / "workflow" / "schemas")
@@ -95,7 +96,7 @@ def has_spikes(recording):
 
 def bin_width(recording):
     """Return the width in ms that the learners of a recording see, as it stands in paths."""
-    return f"{CONFIG.of(recording)['counts']['bin_ms']:g}"
+    return width_text(CONFIG.of(recording)["counts"]["bin_ms"])
 
 
 def table(name):

@@ -1,8 +1,7 @@
 """Ingest: every source becomes the same tables, in results/recordings/{recording}/.
 
 Needs the sheet of recordings. Makes sorted_units, intervals, signals, recording.json and, where
-the source has spike times, spikes (else binned: its own counts). One rule a kind of source, plus
-downloads and the export of any recording to Kilosort's layout and to NWB.
+the source has spike times, spikes (else binned: its own counts). One rule a kind of source.
 """
 
 

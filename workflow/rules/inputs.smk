@@ -106,9 +106,9 @@ def all_counts_of(wildcards):
     """Return the recording's counts tables of every width, narrow to wide."""
     settings = CONFIG.of(wildcards.recording)["counts"]
     own = row_of(wildcards).get("bin_ms")
-    extra = [w for w in settings["extra_bin_ms"] if own is None or not w % own]
+    extra = [w for w in settings["extra_bin_ms"] if own is None or whole_multiple(w, own)]
     widths = sorted({settings["bin_ms"], *extra})
-    return [f"results/counts/{wildcards.recording}/{w:g}ms.parquet" for w in widths]
+    return [f"results/counts/{wildcards.recording}/{width_text(w)}ms.parquet" for w in widths]
 
 
 def baseline_settings(wildcards):

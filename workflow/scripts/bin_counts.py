@@ -30,7 +30,7 @@ def main(
         count_rows = spike_counter(folder / "spikes.parquet", unit_ids, bin_ms / 1000)
     else:
         binned = read_table(folder / "binned.parquet", "binned", columns=[*map(str, unit_ids)])
-        count_rows = binned_counter(binned.to_numpy(), round(bin_ms / source_bin_ms))
+        count_rows = binned_counter(binned.to_numpy(), bin_ms, source_bin_ms)
     write_counts(
         output,
         count_rows,

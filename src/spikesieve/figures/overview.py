@@ -240,7 +240,8 @@ def _binned(path, units: pd.DataFrame, shown: pd.DataFrame, window: Window) -> l
 
 
 def _tally(counts: Shaped[np.ndarray, "bin unit"]) -> Int[np.ndarray, "count"]:
-    return np.bincount(counts.astype(np.int64).ravel())
+    n = int(counts.max(initial=0)) + 1  # column by column: all at once takes 8 bytes a cell
+    return sum(np.bincount(column, minlength=n) for column in counts.T)
 
 
 def _drops(units: pd.DataFrame) -> pd.DataFrame:

@@ -19,7 +19,6 @@ PANELS = {
 
 def sae_training_table(recording: str, histories: Mapping[int, pd.DataFrame]) -> pd.DataFrame:
     """Return the drawing table of the figure; ``histories`` maps a seed to its history."""
-    about = {f"wall_s_{seed}": f"{h['wall_s'].iloc[-1]:.1f}" for seed, h in histories.items()}
     lines = [
         rows(panel, f"seed {seed}", h["step"].to_numpy(), h[panel].to_numpy())
         for panel in PANELS
@@ -27,7 +26,7 @@ def sae_training_table(recording: str, histories: Mapping[int, pd.DataFrame]) ->
     ]
     n_steps = max(int(h["step"].iloc[-1]) + 1 for h in histories.values())
     return drawing_table(
-        facts(recording=recording, n_seeds=len(histories), n_steps=n_steps, **about), *lines
+        facts(recording=recording, n_seeds=len(histories), n_steps=n_steps), *lines
     )
 
 

@@ -10,7 +10,6 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Int
 
 from spikesieve.errors import InputError
 
@@ -102,10 +101,3 @@ def last_sample(times: Path, *, recording: str) -> int:
     if latest >= 1 << 53:
         raise InputError(f"a spike at sample {latest}", **about, allowed="below 2^53")
     return latest
-
-
-def rank_within(index: Int[np.ndarray, "spike"], counts: Int[np.ndarray, "unit"]):
-    """Return the order that groups ``index`` by unit, and each spike's rank within its unit."""
-    small = np.int16 if len(counts) < 1 << 15 else np.int32
-    order = np.argsort(index.astype(small), kind="stable")
-    return order, np.arange(len(order)) - np.repeat(np.cumsum(counts) - counts, counts)

@@ -10,7 +10,8 @@ from jaxtyping import Float, Int
 from scipy.sparse import csr_array
 
 from spikesieve.errors import InputError
-from spikesieve.ingest.kilosort_arrays import count_rows, open_array, rank_within, read_pieces
+from spikesieve.ingest.kilosort_arrays import count_rows, open_array, read_pieces
+from spikesieve.spikes import rank_within
 
 
 class Places(NamedTuple):

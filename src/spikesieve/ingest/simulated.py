@@ -16,16 +16,6 @@ from spikesieve.ingest.simulated_retina import simulate_retina
 from spikesieve.ingest.simulated_spiking import SAMPLING_RATE_HZ, Simulation
 from spikesieve.ingest.writing import Source, write_recording
 
-__all__ = [
-    "Simulation",
-    "read_truth",
-    "simulate",
-    "simulate_features",
-    "simulate_retina",
-    "simulation_source",
-    "write_simulation",
-]
-
 _KINDS: dict[str, Callable[..., Simulation]] = {
     "features": simulate_features,
     "retina": simulate_retina,
@@ -66,7 +56,8 @@ def simulation_source(
     simulation: Simulation, *, recording: str, settings: Mapping, seed: int
 ) -> Source:
     """Return ``simulation`` as the source of recording ``recording``, its origin in the notes."""
-    origin = f"simulated from seed {seed} and {json.dumps(dict(settings), sort_keys=True)}"
+    text = json.dumps(dict(settings), sort_keys=True)
+    origin = f"simulated from root seed {seed}, this recording's id and {text}"
     return Source(
         recording=recording,
         source="simulated",
@@ -83,15 +74,21 @@ def simulation_source(
     )
 
 
+def derived_seed(root_seed: int, recording: str) -> int:
+    """Return the seed of one recording of a project whose root seed is ``root_seed``."""
+    return int(np.random.SeedSequence([root_seed, *recording.encode()]).generate_state(1)[0])
+
+
 def write_simulation(
     folder: str | PathLike, *, recording: str, settings: Mapping, seed: int
 ) -> None:
     """Simulate ``settings`` and write the recording's tables and ``truth.npz`` into ``folder``.
 
+    The recording's id goes into the random numbers: two recordings of one simulation differ.
     Raises ``InputError`` as ``simulate`` does; then nothing is written.
     """
     try:
-        simulation = simulate(settings, seed=seed)
+        simulation = simulate(settings, seed=derived_seed(seed, recording))
     except InputError as error:
         raise InputError(str(error).rstrip("."), recording=recording) from None
     write_recording(

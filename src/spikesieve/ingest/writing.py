@@ -1,7 +1,6 @@
 """The border where a source becomes a recording: everything is checked, then appears at once."""
 
 import shutil
-import tempfile
 from collections.abc import Iterable, Sequence
 from os import PathLike
 from pathlib import Path
@@ -14,8 +13,6 @@ from spikesieve.errors import InputError
 from spikesieve.files import sha256
 from spikesieve.recording import QUALITIES, write_recording_json, write_table
 from spikesieve.spikes import Spikes, write_spikes
-
-INTERVAL_COLUMNS = ("start_s", "stop_s", "name")
 
 
 class Source(NamedTuple):
@@ -54,7 +51,9 @@ def write_recording(folder: str | PathLike, source: Source) -> None:
     target.mkdir(parents=True, exist_ok=True)
     source = source._replace(units=_check_units(source))
     _check_times(source)
-    staging = Path(tempfile.mkdtemp(prefix=".ingest.", suffix=".tmp", dir=target))
+    staging = target / ".ingest.tmp"
+    shutil.rmtree(staging, ignore_errors=True)  # of a run that was killed
+    staging.mkdir()
     try:
         _write_tables(staging, source)
         for file in sorted(staging.iterdir()):

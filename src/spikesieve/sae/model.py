@@ -117,6 +117,7 @@ class SparseAutoencoder:
             safetensors.numpy.save_file(arrays, temporary)
         description = {
             "schema_version": SCHEMA_VERSION,
+            "device": self.device.type,
             "architecture": self.architecture,
             "settings": self.settings._asdict(),
             "n_units": p.decoder.shape[1],
