@@ -14,7 +14,7 @@ from tqdm import tqdm
 from spikesieve.counts import bin_edges, count_block, number_of_bins, split_bins
 from spikesieve.errors import InputError
 from spikesieve.files import atomic_path
-from spikesieve.recording import INVALID, table_schema
+from spikesieve.recording import INVALID, PARQUET_OPTIONS, table_schema
 from spikesieve.spikes import places, read_spikes
 from spikesieve.widths import whole_multiple
 
@@ -77,7 +77,7 @@ def _write(path, count_rows, unit_ids, edges, split, kind) -> None:
     rows = max(1, CELLS_PER_BLOCK // len(unit_ids))
     with (
         atomic_path(path) as temporary,
-        pq.ParquetWriter(temporary, schema, compression="zstd") as out,
+        pq.ParquetWriter(temporary, schema, **PARQUET_OPTIONS) as out,
     ):
         for first in tqdm(range(0, len(split), rows), "counting", disable=None, unit="block"):
             last = min(first + rows, len(split))

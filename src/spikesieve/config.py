@@ -1,6 +1,7 @@
 """Reading the configuration and the sheet of recordings: typed, defaulted, all errors at once."""
 
 import copy
+import math
 from collections.abc import Iterator
 from os import PathLike
 from pathlib import Path
@@ -11,6 +12,9 @@ from jsonschema import Draft202012Validator
 
 from spikesieve.errors import ConfigError, suggest
 from spikesieve.widths import whole_multiple
+
+#: What lies here is made by the workflow and need not exist yet; exports are named by recording.
+PRODUCED, EXPORTS = "results/", "results/exports/"
 
 #: Sections of which a recording may have values of its own, under ``overrides``.
 OVERRIDABLE = ("units", "counts", "pca", "sae")
@@ -35,13 +39,12 @@ class Config(NamedTuple):
         return merged
 
 
-def read_config(given: dict, schemas: str | PathLike, produced: str = "results/") -> Config:
+def read_config(given: dict, schemas: str | PathLike) -> Config:
     """Check ``given`` (the parsed YAML) and the sheet it names; fill defaults.
 
     Parameters
     ----------
     schemas : folder of ``config.schema.yaml`` and ``recordings.schema.yaml``.
-    produced : paths that start so are made by the workflow and need not exist yet.
 
     Raises
     ------
@@ -57,13 +60,14 @@ def read_config(given: dict, schemas: str | PathLike, produced: str = "results/"
     settings = _with_defaults(sections, schema)
     rows, sheet_problems = _read_rows(settings["recordings"], row_schema)
     problems += sheet_problems
+    sources = {str(r.get("recording")): r.get("source") for r in rows if isinstance(r, dict)}
     for number, row in enumerate(rows, start=1):
         if not isinstance(row, dict):
             problems.append(f"recordings, row {number}: {row!r} is no row of column: value")
             continue
         name = f"recordings, row {number} ({row.get('recording', '?')})"
         found = [*_problems(row, row_schema)]
-        problems += [f"{name}: {p}" for p in found or _cross_check(row, settings, produced)]
+        problems += [f"{name}: {p}" for p in found or _cross_check(row, settings, sources)]
     ids = [row.get("recording") for row in rows if isinstance(row, dict)]
     problems += [
         f"recordings: id {i!r} stands twice"
@@ -129,12 +133,13 @@ def _number(text: str) -> float | str:
 
 
 def _problems(value, schema: dict) -> Iterator[str]:
+    yield from (f"{where}: not a finite number" for where in _not_finite(value))
     for error in sorted(Draft202012Validator(schema).iter_errors(value), key=lambda e: str(e.path)):
         where = ".".join(str(p) for p in error.absolute_path)
         described = error.schema.get("description") if isinstance(error.schema, dict) else None
         if error.validator == "additionalProperties":
             known = list(error.schema.get("properties", {}))
-            for key in sorted(set(error.instance) - set(known)):
+            for key in sorted(set(error.instance) - set(known), key=str):
                 name = ".".join(filter(None, [where, str(key)]))
                 yield f"unknown key {name!r}{suggest(str(key), known)}"
         elif error.validator == "not":  # the schema's way to say "not with this source"
@@ -147,6 +152,16 @@ def _problems(value, schema: dict) -> Iterator[str]:
             yield (f"{where}: " if where else "") + error.message + reason
 
 
+def _not_finite(value, where: str = "") -> Iterator[str]:
+    """Yield where NaN and infinities stand; YAML has them, and no bound of a schema stops NaN."""
+    if isinstance(value, float) and not math.isfinite(value):
+        yield where
+    inside = value.items() if isinstance(value, dict) else []
+    inside = enumerate(value) if isinstance(value, list) else inside
+    for key, part in inside:
+        yield from _not_finite(part, f"{where}.{key}".lstrip("."))
+
+
 def _with_defaults(value: dict, schema: dict) -> dict:
     filled = copy.deepcopy(value)
     for key, part in schema.get("properties", {}).items():
@@ -157,29 +172,37 @@ def _with_defaults(value: dict, schema: dict) -> dict:
     return filled
 
 
-def _cross_check(row: dict, settings: dict, produced: str) -> Iterator[str]:
-    """Yield what a schema cannot see: simulations that don't exist, paths that lead nowhere."""
+def _cross_check(row: dict, settings: dict, sources: dict[str, str]) -> Iterator[str]:
+    """Yield what a schema cannot see: simulations that don't exist, paths that lead nowhere.
+
+    ``sources`` maps the sheet's ids to their sources.
+    """
     path = row["path"]
     if row["source"] == "simulated":
         if path not in settings["simulations"]:
             known = list(settings["simulations"])
             yield f"simulation {path!r} is not in simulations {known}{suggest(path, known)}"
         return
-    is_id = row["source"] == "allen" and path.isdigit()
+    is_id = row["source"] == "allen" and path.isascii() and path.isdigit()
     is_url = row["source"] == "retina" and path.startswith(("https://", "http://"))
     paths = [] if is_id or is_url else [path]
     for local in [*paths, *(row[c] for c in ("units", "intervals", "bins") if c in row)]:
-        if not local.startswith(produced) and not Path(local).exists():
+        if local.startswith(EXPORTS):
+            made = local.removeprefix(EXPORTS).partition("/")[0]
+            if made == row["recording"] or sources.get(made, "counts") == "counts":
+                yield f"{local!r} is the export of no other recording of this sheet with spikes"
+        elif not local.startswith(PRODUCED) and not Path(local).exists():
             yield f"{local!r} does not exist"
 
 
 def _override_problems(settings: dict, ids: list, schema: dict) -> Iterator[str]:
     for recording, sections in settings["overrides"].items():
         if recording not in ids:
-            yield f"overrides: no recording {recording!r}{suggest(recording, [*map(str, ids)])}"
+            hint = suggest(str(recording), [*map(str, ids)])
+            yield f"overrides: no recording {recording!r}{hint}"
         for section, values in (sections if isinstance(sections, dict) else {}).items():
             if section not in OVERRIDABLE:
-                hint = suggest(section, list(OVERRIDABLE))
+                hint = suggest(str(section), list(OVERRIDABLE))
                 yield f"overrides.{recording}: unknown section {section!r}{hint}"
                 continue
             for problem in _problems(values, schema["properties"][section]):

@@ -9,7 +9,7 @@ from jaxtyping import Bool, Float, Int, Shaped, UInt
 
 from spikesieve.counts import GAP, MASKED, SPLITS
 from spikesieve.errors import ContractError
-from spikesieve.recording import CONTRACTS, open_table
+from spikesieve.recording import CONTRACTS, damage_named, open_table
 
 _ROWS_AT_ONCE = 16_384
 
@@ -44,16 +44,12 @@ def read_counts_table(path: str | PathLike) -> CountTable:
     n_bins = file.metadata.num_rows
     counts = np.empty((n_bins, len(names)), dtype=kind)
     time_s, split, row = np.empty(n_bins), np.empty(n_bins, dtype=object), 0
-    try:
+    with damage_named(path):
         for batch in file.iter_batches(_ROWS_AT_ONCE):
             rows = slice(row, row := row + len(batch))
             time_s[rows], split[rows] = batch["time_s"], batch["split"].to_pylist()
             for column, name in enumerate(names):
                 counts[rows, column] = batch[name].to_numpy()  # refuses nulls
-    except (OSError, pa.ArrowException) as error:
-        raise ContractError(
-            f"damaged ({error})", path=path, fix="delete it and run again"
-        ) from error
     if unknown := set(split) - {*SPLITS, GAP, MASKED}:
         raise ContractError(f"unknown values {sorted(map(str, unknown))} of split", path=path)
     return CountTable(counts, np.array([int(n) for n in names], np.int32), time_s, split)

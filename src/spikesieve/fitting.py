@@ -12,7 +12,7 @@ from jaxtyping import Float, UInt
 
 from spikesieve.count_table import CountTable, read_counts_table
 from spikesieve.counts import SPLITS, Normalisation, fit_normalisation
-from spikesieve.errors import InputError
+from spikesieve.errors import InputError, SpikesieveError
 from spikesieve.evaluation import (
     latents_table,
     metrics_table,
@@ -92,8 +92,8 @@ def fit_and_score(
         fitted = fit(
             _normalised(scale, table.counts[train]), seed=derived_seed(root_seed, seed), **settings
         )
-    except InputError as error:
-        raise InputError(str(error), recording=recording, path=counts) from error
+    except SpikesieveError as error:
+        raise type(error)(str(error), recording=recording, path=counts) from error
     latents, metrics = _judge(table, fitted, scale)
     names = {"recording": recording, "method": fitted.method, "model": fitted.model, "seed": seed}
     about = names | {

@@ -15,6 +15,8 @@ Times are seconds from the recording's start, depths are micrometres, rates are 
 """
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from os import PathLike
 from pathlib import Path
 
@@ -51,6 +53,9 @@ _METRICS = {
     "kept": pa.bool_(),
     "dropped_because": pa.string(),
 }
+
+#: Every page carries a checksum, so that a flipped byte is noticed when it is read.
+PARQUET_OPTIONS = {"compression": "zstd", "write_page_checksum": True}
 
 #: Required columns and types of each table; ``extra`` tables may hold more columns.
 CONTRACTS: dict[str, dict[str, pa.DataType]] = {
@@ -114,7 +119,8 @@ def write_table(path: str | PathLike, name: str, frame: pd.DataFrame) -> None:
     except (pa.ArrowException, OverflowError) as error:
         raise ContractError(f"table {name!r} does not fit its types: {error}", path=path) from error
     with atomic_path(path) as temporary:
-        pq.write_table(table.replace_schema_metadata(table_schema(name).metadata), temporary)
+        stamped = table.replace_schema_metadata(table_schema(name).metadata)
+        pq.write_table(stamped, temporary, **PARQUET_OPTIONS)
 
 
 def open_table(path: str | PathLike, name: str) -> pq.ParquetFile:
@@ -126,7 +132,7 @@ def open_table(path: str | PathLike, name: str) -> pq.ParquetFile:
         The file is missing, damaged, another table, or of a newer schema than this code.
     """
     try:
-        file = pq.ParquetFile(path, memory_map=True)
+        file = pq.ParquetFile(path, memory_map=True, page_checksum_verification=True)
     except (OSError, pa.ArrowException) as error:
         raise ContractError(
             f"not a readable Parquet file ({error})", path=path, fix="delete it and run again"
@@ -148,15 +154,22 @@ def open_table(path: str | PathLike, name: str) -> pq.ParquetFile:
     return file
 
 
-def read_table(path: str | PathLike, name: str, columns: list[str] | None = None) -> pd.DataFrame:
-    """Read table ``name`` into memory and check its rows; raises as ``open_table`` does."""
-    file = open_table(path, name)
+@contextmanager
+def damage_named(path: str | PathLike) -> Iterator[None]:
+    """Turn what pyarrow raises on damaged pages (checksums differ) into a ``ContractError``."""
     try:
-        frame = file.read(columns=columns).to_pandas()
+        yield
     except (OSError, pa.ArrowException) as error:
         raise ContractError(
             f"damaged ({error})", path=path, fix="delete it and run again"
         ) from error
+
+
+def read_table(path: str | PathLike, name: str, columns: list[str] | None = None) -> pd.DataFrame:
+    """Read table ``name`` into memory and check its rows; raises as ``open_table`` does."""
+    file = open_table(path, name)
+    with damage_named(path):
+        frame = file.read(columns=columns).to_pandas()
     if columns is None:
         _check_rows(path, name, frame)
     return frame

@@ -17,7 +17,7 @@ from tqdm import tqdm
 
 from spikesieve.errors import InputError
 from spikesieve.files import atomic_path
-from spikesieve.recording import open_table, table_schema
+from spikesieve.recording import PARQUET_OPTIONS, damage_named, open_table, table_schema
 
 ROWS_PER_GROUP = 1 << 20
 
@@ -72,7 +72,7 @@ def write_spikes(
     last = 0.0
     with (
         atomic_path(path) as temporary,
-        pq.ParquetWriter(temporary, schema, compression="zstd", use_dictionary=["unit_id"]) as out,
+        pq.ParquetWriter(temporary, schema, use_dictionary=["unit_id"], **PARQUET_OPTIONS) as out,
     ):
         for piece in tqdm(pieces, "writing spikes", disable=None, unit="piece"):
             last = _check_piece(piece, last, unit_ids, duration_s, recording, source)
@@ -164,7 +164,8 @@ def read_spikes(
         bounds = file.metadata.row_group(group).column(0).statistics
         if bounds is not None and (bounds.max < start_s or bounds.min >= stop_s):
             continue
-        table = file.read_row_group(group)
+        with damage_named(path):
+            table = file.read_row_group(group)
         time_s = table["time_s"].to_numpy()
         rows = slice(*np.searchsorted(time_s, [start_s, stop_s]))
         yield Spikes(time_s[rows], table["unit_id"].to_numpy()[rows])
@@ -175,7 +176,8 @@ def read_spike_trains(path: str | PathLike, unit_ids: Integer[np.ndarray, "unit"
     file = open_table(path, "spikes")
     per_unit = np.zeros(len(unit_ids), dtype=np.int64)
     for group in range(file.num_row_groups):
-        ids = file.read_row_group(group, columns=["unit_id"])["unit_id"].to_numpy()
+        with damage_named(path):
+            ids = file.read_row_group(group, columns=["unit_id"])["unit_id"].to_numpy()
         _, index = places(unit_ids, ids)
         per_unit += np.bincount(index, minlength=len(unit_ids))
     offset = np.concatenate([[0], np.cumsum(per_unit)])

@@ -33,7 +33,7 @@ RUN = {"recording": "r", "normalisation": "max_recording", "seed": 1, "root_seed
 def write(path, counts, invalid=NO_INTERVALS):
     write_counts(
         path,
-        binned_counter(counts, 1),
+        binned_counter(counts, 50, 50),
         UNITS,
         invalid,
         SPLIT,
@@ -190,7 +190,7 @@ def test_a_split_may_be_missing_but_training_bins_may_not(counts, tmp_path):
     write_table(path, "counts", frame[frame["split"] != "train"])
     with pytest.raises(InputError, match="recording 'r'.*0 training bins"):
         fit_and_score(path, tmp_path / "none", fit_pca, settings={"n_components": 2}, **RUN)
-    with pytest.raises(InputError, match="no bin is left for the train split"):
+    with pytest.raises(InputError, match="no bin is left for train, block 1 of 3"):
         write(path, counts, invalid)
     assert not (tmp_path / "none").exists()
 

@@ -106,7 +106,9 @@ def test_all_mistakes_are_named_at_once_with_the_nearest_right_name(schemas):
         assert part in text
 
 
-@pytest.mark.parametrize("name", ["a b; rm -rf $HOME", "../up", "-dash", "a/b", "", "x" * 101])
+@pytest.mark.parametrize(
+    "name", ["a b; rm -rf $HOME", "../up", "-dash", "a/b", "", "a\n", "x" * 101]
+)
 def test_recording_ids_that_could_do_harm_are_refused(schemas, name):
     assert "recordings, row 1" in errors_of({"recordings": [ROW | {"recording": name}]}, schemas)
 
@@ -195,6 +197,16 @@ def test_reading_does_not_change_what_was_given(shipped, schemas):
         {"recordings": [ROW], "counts": {"split": [["train"]]}},
         {"recordings": [ROW], "counts": {"bin_ms": "fifty"}},
         {"recordings": [ROW], "simulations": {"x": 1}},
+        {"recordings": [ROW], "overrides": {123: {"units": {}}}},
+        {"recordings": [ROW], "overrides": {"a": {7: {}}}},
+        {"recordings": [ROW], 1: 2, "x": 3},
+        {"recordings": [ROW | {1: 2, "x": 3}]},
+        {"recordings": [ROW], "counts": {"gap_s": float("inf")}},
+        {"recordings": [ROW], "counts": {"bin_ms": float("nan")}},
+        {"recordings": [ROW], "counts": {"bin_ms": 1e-5}},
+        {"recordings": [ROW], "counts": {"split": [["test", 1]]}},
+        {"recordings": [ROW | {"path": "results/exports/a/session.nwb"}]},
+        {"recordings": [ROW | {"path": "results/exports/nobody/session.nwb"}]},
     ],
 )
 def test_values_of_the_wrong_kind_are_named_not_stumbled_over(schemas, given):

@@ -86,3 +86,19 @@ def test_a_damaged_table_is_refused(tmp_path):
     path.write_bytes(path.read_bytes()[:-20])
     with pytest.raises(ContractError, match="not a readable Parquet file"):
         list(read_spikes(path))
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_a_flipped_byte_among_the_spikes_is_noticed(tmp_path, seed):
+    path = tmp_path / "spikes.parquet"
+    trains = random_trains(0)
+    write_spikes(path, merge_trains(lambda: trains, UNITS, 100.0), **ABOUT)
+    content = bytearray(path.read_bytes())
+    rng = np.random.default_rng(seed)
+    place = rng.integers(4, len(content) - 1000)  # within the pages, not the footer
+    content[place] ^= 1 << rng.integers(8)
+    path.write_bytes(content)
+    with pytest.raises(ContractError, match=r"(damaged|not a readable).*delete it"):
+        list(read_spikes(path))
+    with pytest.raises(ContractError, match=r"(damaged|not a readable).*delete it"):
+        read_spike_trains(path, UNITS)

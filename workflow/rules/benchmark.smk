@@ -53,5 +53,9 @@ rule benchmark:
         "results/logs/benchmark.log",
     conda:
         ENV
+    threads: 1
+    resources:
+        mem_mb=500,
+        runtime=5,
     shell:
         "cat {input:q} | tee {log:q}"

@@ -26,6 +26,8 @@ def main(
     recording = read_recording_json(folder / "recording.json")
     units = read_table(folder / "units.parquet", "units")
     unit_ids = units.loc[units["kept"], "unit_id"].to_numpy()
+    if recording["source"] == "counts" and source_bin_ms is None:
+        raise typer.BadParameter("a recording of counts needs --source-bin-ms")
     if source_bin_ms is None:
         count_rows = spike_counter(folder / "spikes.parquet", unit_ids, bin_ms / 1000)
     else:
