@@ -25,7 +25,9 @@ FIGURES = ("overview", "unit_quality", "counts", "reconstruction", "sae_training
 
 @pytest.fixture(scope="module")
 def main_job(data, tmp_path_factory):
-    project = copy_project(tmp_path_factory.mktemp("real") / "p", real_config(data))
+    # Every recording and stage; fewer steps and widths than the defaults, to spare minutes.
+    quick = {"sae": {"n_steps": 300}, "counts": {"extra_bin_ms": [100]}}
+    project = copy_project(tmp_path_factory.mktemp("real") / "p", real_config(data) | quick)
     snakemake(project)
     return project
 

@@ -12,6 +12,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from spikesieve.code_digest import code_digest
+from spikesieve.evaluation import score_reconstruction
 from spikesieve.figures.counts import counts_table, draw_counts, summarise
 from spikesieve.figures.overview import (
     MAX_UNITS,
@@ -28,7 +29,6 @@ from spikesieve.figures.style import (
     facts,
     header,
     part,
-    read_drawing_table,
     rows,
     save_figure,
 )
@@ -225,8 +225,20 @@ def drawing(request, counted, metrics, histories):
     }[request.param]
 
 
+def read_csv(path):
+    """Read a figure's CSV with the types of a drawing table."""
+    texts = {c: kind for c, kind in COLUMNS.items() if kind is str}
+    numbers = {c: [""] for c in COLUMNS if c not in texts}
+    return pd.read_csv(path, dtype=texts, keep_default_na=False, na_values=numbers).astype(COLUMNS)
+
+
+def said(ax):
+    """Return the sentences inside a panel, each on one line."""
+    return [t.get_text().replace("\n", " ") for t in ax.texts]
+
+
 def assert_readable(figure):
-    """Every text is large enough, inside the figure, and touches no other; no panel is empty."""
+    """Every text is large enough, inside the figure, and touches no other; no panel is blank."""
     figure.draw_without_rendering()
     page = figure.bbox
     hidden, boxes = _hidden_ticks(figure), []
@@ -245,7 +257,7 @@ def assert_readable(figure):
             touching = overlap_x > 1 and overlap_y > 2  # a text's box is taller than its letters
             assert not touching, f"{name!r} lies on {other_name!r}"
     for ax in figure.axes:
-        assert ax.has_data(), f"panel {ax.get_title(loc='left')!r} is empty"
+        assert ax.has_data() or said(ax), f"panel {ax.get_title(loc='left')!r} is empty"
 
 
 def _hidden_ticks(figure):
@@ -266,7 +278,7 @@ def test_every_figure_can_be_read(drawing):
 def test_the_csv_draws_the_same_picture(drawing, tmp_path):
     table, draw = drawing
     save_figure(draw(table), table, tmp_path / "a.b")
-    again = read_drawing_table(tmp_path / "a.b.csv")
+    again = read_csv(tmp_path / "a.b.csv")
     pd.testing.assert_frame_equal(again, table, check_exact=True)
     save_figure(draw(again), again, tmp_path / "second")
     for suffix in (".png", ".pdf", ".csv"):
@@ -419,6 +431,56 @@ class TestOverview:
         arguments = (units, no_intervals(), no_signals(), tmp_path / "s.parquet")
         assert_readable(draw_overview(overview_table(about(), *arguments, isi_threshold_ms=2.0)))
 
+    @pytest.mark.parametrize(
+        ("times_s", "raster", "rates", "intervals"),
+        [
+            (
+                [],
+                ["No spike of the units shown in this window"],
+                ["No unit has a spike"],
+                ["No unit has two spikes here"],
+            ),
+            ([60.0], [], [], ["No unit has two spikes here"]),
+            ([1.0, 2.0], ["No spike of the units shown in this window"], [], ["2 ms "]),
+        ],
+    )
+    def test_spikes_that_are_missing_are_said(self, tmp_path, times_s, raster, rates, intervals):
+        units = make_units(4).iloc[3:]
+        units = units.assign(n_spikes=len(times_s), firing_rate_hz=len(times_s) / DURATION_S)
+        write_spikes(
+            tmp_path / "s.parquet",
+            [Spikes(np.array(times_s), np.full(len(times_s), 9, np.int32))],
+            unit_ids=units["unit_id"].to_numpy(),
+            duration_s=DURATION_S,
+            recording="x",
+            source="x",
+        )
+        arguments = (units, no_intervals(), no_signals(), tmp_path / "s.parquet")
+        table = overview_table(about(), *arguments, isi_threshold_ms=2.0)
+        figure = draw_overview(table)
+        assert [said(ax) for ax in figure.axes[:3]] == [raster, rates, intervals]
+        assert_readable(figure)
+        save_figure(figure, table, tmp_path / "figure")
+
+    @pytest.mark.parametrize("n_bins", [1, 2, 1200])
+    @pytest.mark.parametrize("level", [0, 2])
+    def test_counts_of_few_bins_or_without_spikes(self, tmp_path, n_bins, level):
+        units = make_units(3).iloc[:2].assign(kept=True, firing_rate_hz=level / 0.1)
+        columns = {str(u): np.full(n_bins, level) for u in units["unit_id"]}
+        binned = pd.DataFrame({"time_s": np.arange(n_bins) * 0.1, **columns})
+        write_table(tmp_path / "binned.parquet", "binned", binned)
+        arguments = (units, no_intervals(), no_signals(), tmp_path / "binned.parquet")
+        recording = about("counts", duration_s=0.1 * n_bins)
+        figure = draw_overview(overview_table(recording, *arguments, isi_threshold_ms=2.0))
+        activity, rates = figure.axes[:2]
+        missing = "No spike of the units shown in this window"
+        assert activity.get_title(loc="left").startswith("$\\bf{a}$  Counts in bins of 100 ms")
+        assert said(activity) == ([] if level else [missing])
+        assert said(rates) == ([] if level else ["No unit has a spike"])
+        seen = (activity.images[0].get_array() == level).sum(axis=1)
+        assert seen.min() >= min(n_bins, WINDOW_S / 0.1)
+        assert_readable(figure)
+
 
 class TestUnitQuality:
     def test_toll_and_thresholds_are_those_of_the_filter(self):
@@ -462,6 +524,14 @@ class TestUnitQuality:
         assert_readable(figure)
         assert len(np.concatenate([c.get_offsets() for c in figure.axes[0].collections])) == 27
 
+    def test_units_without_a_spike_are_said(self):
+        units = make_units().assign(n_spikes=0, firing_rate_hz=0.0, isi_violations=np.nan)
+        figure = draw_unit_quality(unit_quality_table("rec", units, SETTINGS))
+        left, _, right = figure.axes
+        assert said(left) == said(right) == ["No unit has a spike"]
+        assert "30 without a spike not shown" in left.get_title(loc="left")
+        assert_readable(figure)
+
 
 class TestCounts:
     def test_shares_and_means_leave_invalid_bins_out(self, counted):
@@ -498,6 +568,27 @@ class TestCounts:
         scatter = figure.axes[0].collections[0].get_offsets()
         np.testing.assert_allclose(scatter, part(table, "scatter")[["x", "y"]])
 
+    @pytest.mark.parametrize("n_silent", [2, 12])
+    def test_silent_units_are_counted_beside_the_logarithmic_axis(
+        self, counted, tmp_path, n_silent
+    ):
+        _, fine, split = counted
+        fine[:, :n_silent] = 0
+        path = write_counts(tmp_path / "silent.parquet", fine, 0.01, split)
+        figure = draw_counts(counts_table("rec", {10.0: path}, 10.0))
+        sparsity = figure.axes[0]
+        assert f"({n_silent} without a spike not shown)" in sparsity.get_title(loc="left")
+        assert said(sparsity) == (["No unit has a spike in a valid bin"] if n_silent == 12 else [])
+        assert_readable(figure)
+
+    def test_a_silent_recording_at_several_widths_has_means_of_zero(self, counted, tmp_path):
+        _, fine, split = counted
+        path = write_counts(tmp_path / "silent.parquet", fine * 0, 0.01, split)
+        figure = draw_counts(counts_table("rec", {10.0: path, 20.0: path}, 10.0))
+        assert figure.axes[1].lines[0].get_ydata().tolist() == [0, 0]
+        assert figure.axes[1].get_yscale() == "linear"
+        assert_readable(figure)
+
 
 class TestReconstruction:
     def test_the_winner_is_named_even_when_it_is_simple(self, metrics):
@@ -509,7 +600,7 @@ class TestReconstruction:
 
     def test_units_without_a_score_are_left_out(self, metrics):
         table = reconstruction_table("rec", metrics)
-        assert header(table)["n_units"] == "40" and header(table)["n_bins"] == "200"
+        assert header(table)["n_r2"] == "40" and header(table)["n_cosine_bin"] == "200"
         names = ["mean", "pca32", "batch_topk seed 0", "batch_topk seed 1"]
         assert part(table, "r2")["series"].value_counts().to_dict() == dict.fromkeys(names, 40)
         assert part(table, "chance")["series"].tolist() == ["mean"]
@@ -528,7 +619,44 @@ class TestReconstruction:
         without = [m[m["metric"] != "cosine_bin"] for m in without]
         figure = draw_reconstruction(reconstruction_table("rec", without))
         assert "held-out validation" in figure.get_suptitle()
+        assert said(figure.axes[2]) == ["Not computed for validation bins"]
         assert_readable(figure)
+
+    def test_a_recording_all_in_training_is_judged_on_it(self, metrics):
+        trained = [m[(m["split"] == "train") & (m["metric"] != "cosine_bin")] for m in metrics]
+        figure = draw_reconstruction(reconstruction_table("rec", trained))
+        assert "training (not held out)" in figure.get_suptitle()
+        assert [bool(ax.collections) for ax in figure.axes] == [True, True, False]
+        assert said(figure.axes[2]) == ["Not computed for train bins"]
+
+    @pytest.mark.parametrize(
+        ("level", "sentences", "numbers"),
+        [
+            (
+                0,
+                [
+                    "No unit varies in these bins",
+                    "No unit has a spike in these bins",
+                    "No bin holds a spike",
+                ],
+                [0, 0, 0],
+            ),
+            (3, ["No unit varies in these bins"], [0, 4, 9]),
+        ],
+    )
+    def test_a_score_that_no_unit_has_is_said(self, tmp_path, level, sentences, numbers):
+        counts = np.full((9, 4), level)
+        ids, bins = np.arange(4, dtype=np.int32), np.arange(9)
+        scores = score_reconstruction(counts, counts + 0.5, unit_ids=ids, bins=bins)
+        run = scores.assign(method="mean", model="mean", seed=0, split="test")
+        table = reconstruction_table("rec", [run])
+        figure = draw_reconstruction(table)
+        assert "no unit varies in these bins" in figure.get_suptitle()
+        assert [s for ax in figure.axes for s in said(ax)] == sentences
+        titles = [ax.get_title(loc="left") for ax in figure.axes]
+        assert [int(t.split("n = ")[1]) for t in titles] == numbers
+        assert_readable(figure)
+        save_figure(figure, table, tmp_path / "figure")
 
 
 def test_training_curves_are_those_of_the_history(histories):
@@ -538,3 +666,9 @@ def test_training_curves_are_those_of_the_history(histories):
     assert header(table)["n_steps"] == "991"
     figure = draw_sae_training(table)
     assert len(figure.axes[0].lines) == 2
+
+
+def test_a_loss_of_zero_is_drawn_on_an_axis_from_zero(histories):
+    silent = {0: histories[0].assign(loss=0.0, l0=0.0)}
+    figure = draw_sae_training(sae_training_table("rec", silent))
+    assert figure.axes[0].get_ylim() == (0, 1)

@@ -136,8 +136,10 @@ def draw_counts(table: pd.DataFrame) -> Figure:
         _draw_widths(axes["mean"], part(table, "mean_count"), about)
         axes["mean"].set_ylabel("Mean count (spikes per bin)")
         means = part(table, "mean_count")["y"]
-        style.log_scale(axes["mean"], "y", means[means > 0].min(), means.max())
-        axes["mean"].set_title("Mean count (median unit, quartiles)")
+        if means.max() > 0:
+            style.log_scale(axes["mean"], "y", means[means > 0].min(), means.max())
+        hidden = "; 0 not shown" if means.max() > 0 and means.min() == 0 else ""
+        axes["mean"].set_title(f"Mean count (median unit, quartiles{hidden})")
     else:
         _draw_scatter(axes["scatter"], table, about)
     _draw_distribution(axes["distribution"], table, about)
@@ -161,17 +163,24 @@ def _draw_widths(ax: Axes, quartiles: pd.DataFrame, about: dict[str, str]) -> No
 
 
 def _draw_scatter(ax: Axes, table: pd.DataFrame, about: dict[str, str]) -> None:
-    points = part(table, "scatter")
-    ax.scatter(points["x"], points["y"], 6, style.BLUE, alpha=0.6, linewidths=0, label="a unit")
-    low, high = points["x"].clip(lower=1e-4).agg(["min", "max"])
-    mean = np.geomspace(low, high, 200)
-    ax.plot(mean, np.exp(-mean), color=style.VERMILION, label="Poisson: exp(-mean)")
-    style.log_scale(ax, "x", low, high)
+    every = part(table, "scatter")
+    points = every[every["x"] > 0]  # the axis is logarithmic
+    if len(points):
+        ax.scatter(points["x"], points["y"], 6, style.BLUE, alpha=0.6, linewidths=0, label="a unit")
+        low, high = points["x"].clip(lower=1e-4).agg(["min", "max"])
+        mean = np.geomspace(low, high, 200)
+        ax.plot(mean, np.exp(-mean), color=style.VERMILION, label="Poisson: exp(-mean)")
+        style.log_scale(ax, "x", low, high)
+        ax.legend(loc="lower left")
+    else:
+        style.say(ax, "No unit has a spike in a valid bin")
+        ax.set_xticks([])
     ax.set_ylim(-0.02, 1.02)
     ax.set_xlabel(f"Mean count (spikes per {about['main_ms']} ms bin)")
     ax.set_ylabel("Share of bins without a spike")
-    ax.set_title(f"Sparsity, n = {plural(len(points), 'unit')}")
-    ax.legend(loc="lower left")
+    silent = len(every) - len(points)
+    left_out = f" ({silent:,} without a spike not shown)" if silent else ""
+    ax.set_title(f"Sparsity, n = {plural(len(points), 'unit')}{left_out}")
 
 
 def _draw_distribution(ax: Axes, table: pd.DataFrame, about: dict[str, str]) -> None:

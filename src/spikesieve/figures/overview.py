@@ -5,13 +5,13 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Float, Int, Shaped
+from jaxtyping import Float, Int
 from matplotlib.figure import Figure
 
 from spikesieve.figures import style
+from spikesieve.figures.overview_counts import binned_rows, draw_cells, draw_tally
 from spikesieve.figures.overview_panels import (
     RASTER_MM,
-    draw_cells,
     draw_drops,
     draw_isi,
     draw_lanes,
@@ -19,10 +19,9 @@ from spikesieve.figures.overview_panels import (
     draw_raster,
     draw_rates,
     draw_signal,
-    draw_tally,
 )
 from spikesieve.figures.style import drawing_table, facts, header, part, plural, rows
-from spikesieve.recording import INVALID, open_table, read_table
+from spikesieve.recording import INVALID
 from spikesieve.spikes import read_spikes
 
 WINDOW_S = 25.0
@@ -64,7 +63,7 @@ def overview_table(
     details = (
         [_raster(activity, shown, window), _isi(activity, units, duration_s)]
         if has_spikes
-        else _binned(activity, units, shown, window)
+        else binned_rows(activity, units, shown, window, duration_s)
     )
     return drawing_table(
         facts(
@@ -172,8 +171,10 @@ def _signal(signals: pd.DataFrame, window: Window) -> list[pd.DataFrame]:
 def _rates(units: pd.DataFrame) -> list[pd.DataFrame]:
     rate = units["firing_rate_hz"].to_numpy()
     firing = rate > 0
-    edges = style.log_edges(rate[firing].min(), rate[firing].max(), 5)
     parts = [facts(n_silent=int((~firing).sum()))]
+    if not firing.any():
+        return parts
+    edges = style.log_edges(rate[firing].min(), rate[firing].max(), 5)
     for series, chosen in (("kept", units["kept"]), ("dropped", ~units["kept"])):
         n = np.histogram(rate[firing & chosen], edges)[0]
         if chosen.any():
@@ -218,32 +219,6 @@ def _isi(path, units: pd.DataFrame, duration_s: float) -> pd.DataFrame:
     return drawing_table(*parts)
 
 
-def _binned(path, units: pd.DataFrame, shown: pd.DataFrame, window: Window) -> list[pd.DataFrame]:
-    """Counts of the window (cells of zero are left out), and how often each count occurs."""
-    time_s = open_table(path, "binned").read(columns=["time_s"])["time_s"].to_numpy()
-    width_s = float(np.median(np.diff(time_s)))
-    parts = [facts(bin_ms=f"{1000 * width_s:g}")]
-    inside = slice(*np.searchsorted(time_s, window))
-    columns = shown["unit_id"].astype(str).tolist()
-    seen = read_table(path, "binned", columns=columns).to_numpy()[inside]
-    bins, row = np.nonzero(seen)
-    parts.append(
-        rows("cells", np.array(columns)[row], time_s[inside][bins], row, label=seen[bins, row])
-    )
-    for series, chosen in (("kept", units["kept"]), ("dropped", ~units["kept"])):
-        if chosen.any():
-            names = units.loc[chosen, "unit_id"].astype(str).tolist()
-            n = _tally(read_table(path, "binned", columns=names).to_numpy())
-            label = f"{n.sum():,}"
-            parts.append(rows("counts", series, np.arange(len(n)), n / n.sum()).assign(label=label))
-    return parts
-
-
-def _tally(counts: Shaped[np.ndarray, "bin unit"]) -> Int[np.ndarray, "count"]:
-    n = int(counts.max(initial=0)) + 1  # column by column: all at once takes 8 bytes a cell
-    return sum(np.bincount(column, minlength=n) for column in counts.T)
-
-
 def _drops(units: pd.DataFrame) -> pd.DataFrame:
     """Units kept, and units that each criterion drops; a unit may fail several."""
     reasons = units.loc[~units["kept"], "dropped_because"].str.split(", ").explode()
@@ -264,8 +239,8 @@ def draw_overview(table: pd.DataFrame) -> Figure:
     mosaic = [*([p] * 3 for p in panels), ["rate", "third", "drops"]]
     axes = figure.subplot_mosaic(mosaic, height_ratios=ratios)
     _title(figure, about)
-    draw_activity = draw_raster if len(part(table, "raster")) else draw_cells
-    draw_activity(axes["raster"], table, about)
+    counted = "bin_ms" in about
+    (draw_cells if counted else draw_raster)(axes["raster"], table, about)
     draw_probes(axes["raster"], table)
     if "intervals" in axes:
         draw_lanes(axes["intervals"], axes["raster"], table, about)
@@ -276,7 +251,7 @@ def draw_overview(table: pd.DataFrame) -> Figure:
         axes[name].tick_params(labelbottom=name == panels[-1])
     axes[panels[-1]].set_xlabel("Time in the recording (s)")
     draw_rates(axes["rate"], table, about)
-    (draw_isi if len(part(table, "isi")) else draw_tally)(axes["third"], table, about)
+    (draw_tally if counted else draw_isi)(axes["third"], table, about)
     draw_drops(axes["drops"], table)
     groups = {"kept units": style.KEPT, "dropped units": style.DROPPED}
     style.explain_colours(figure, groups)

@@ -1,9 +1,7 @@
 """The panels of the overview: each draws its rows of the table of ``overview_table``."""
 
-import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.colors import LinearSegmentedColormap
 
 from spikesieve.figures import style
 from spikesieve.figures.style import part
@@ -15,6 +13,7 @@ VECTOR_SPIKES = 40_000
 RASTER_MM = 62
 #: Labels closer than this would touch.
 LABEL_MM = 2.6
+NO_SPIKE_SHOWN = "No spike of the units shown in this window"
 
 
 def draw_raster(ax: Axes, table: pd.DataFrame, about: dict[str, str]) -> None:
@@ -32,37 +31,8 @@ def draw_raster(ax: Axes, table: pd.DataFrame, about: dict[str, str]) -> None:
         markeredgewidth=0.35,
         rasterized=len(spikes) > VECTOR_SPIKES,
     )
-
-
-def draw_cells(ax: Axes, table: pd.DataFrame, about: dict[str, str]) -> None:
-    """Draw the counts of the shown units as a picture, a row a unit, a column a bin."""
-    cells = part(table, "cells")
-    width_s = float(about["bin_ms"]) / 1000
-    start, stop = float(about["start_s"]), float(about["stop_s"])
-    n_bins = max(1, round((stop - start) / width_s) + 1)
-    image = np.zeros((int(about["n_shown"]), n_bins))
-    first = cells["x"].min() if len(cells) else start
-    column = ((cells["x"] - first) / width_s).round().astype(int).to_numpy()
-    image[cells["y"].astype(int), column] = cells["label"].astype(float)
-    # A few bursts must not make all else pale.
-    top = max(1.0, np.quantile(image[image > 0], 0.99)) if len(cells) else 1.0
-    colours = LinearSegmentedColormap.from_list("counts", ["white", style.SKY, style.BLUE, "black"])
-    extent = (first, first + n_bins * width_s, -0.5, len(image) - 0.5)
-    shown = ax.imshow(
-        image,
-        cmap=colours,
-        vmin=0,
-        vmax=top,
-        extent=extent,
-        origin="lower",
-        aspect="auto",
-        interpolation="nearest",
-    )
-    ax.set_facecolor("white")
-    extend = "max" if image.max() > top else "neither"
-    bar = ax.figure.colorbar(shown, cax=ax.inset_axes((1.01, 0, 0.012, 1)), extend=extend)
-    bar.set_label("Spikes per bin")
-    style.whole_numbers(bar.ax.yaxis)
+    if spikes.empty:
+        style.say(ax, NO_SPIKE_SHOWN)
 
 
 def draw_probes(ax: Axes, table: pd.DataFrame) -> None:
@@ -121,8 +91,8 @@ def draw_signal(ax: Axes, table: pd.DataFrame) -> None:
     ax.set_title(f"Signal: {name.replace('_', ' ')}")
 
 
-def _draw_steps(ax: Axes, table: pd.DataFrame, panel: str) -> None:
-    """Draw the histogram of each group of units as an outline over a pale fill."""
+def _draw_steps(ax: Axes, table: pd.DataFrame, panel: str, nothing: str) -> None:
+    """Draw each group's histogram, an outline over a pale fill; ``nothing`` is said of none."""
     for series, colour in (("dropped", style.DROPPED), ("kept", style.KEPT)):
         bars = part(table, panel, series)
         if len(bars):
@@ -130,62 +100,52 @@ def _draw_steps(ax: Axes, table: pd.DataFrame, panel: str) -> None:
             ax.stairs(bars["y"], edges, fill=True, color=colour, alpha=0.25)
             ax.stairs(bars["y"], edges, color=colour, linewidth=1.0)
     bars = part(table, panel)
+    if bars.empty:
+        style.say(ax, nothing)
+        ax.set_xticks([])
+        return
     style.log_scale(ax, "x", bars["x"].min(), bars["x_stop"].max())
     ax.set_ylim(bottom=0)
 
 
-def _numbers(table: pd.DataFrame, panel: str) -> str:
+def numbers(table: pd.DataFrame, panel: str) -> str:
     """Return how many intervals or cells each group of units has, in words."""
     groups = part(table, panel).drop_duplicates("series")
-    return "n = " + ", ".join(
-        f"{n} {s}" for s, n in zip(groups["series"], groups["label"], strict=True)
-    )
+    each = [f"{n} {s}" for s, n in zip(groups["series"], groups["label"], strict=True)]
+    return "n = " + (", ".join(each) or "0")
 
 
 def draw_rates(ax: Axes, table: pd.DataFrame, about: dict[str, str]) -> None:
     """Draw the histogram of firing rates."""
-    _draw_steps(ax, table, "rate")
+    _draw_steps(ax, table, "rate", "No unit has a spike")
     style.whole_numbers(ax.yaxis)
     ax.set_ylabel("Number of units")
     silent = int(about["n_silent"])
     left_out = f"\n{silent:,} without a spike not shown" if silent else ""
     ax.set_xlabel(f"Firing rate (Hz){left_out}")
-    ax.set_title(f"Firing rates, n = {int(about['n_units']) - silent:,} units")
+    ax.set_title(f"Firing rates, n = {style.plural(int(about['n_units']) - silent, 'unit')}")
 
 
 def draw_isi(ax: Axes, table: pd.DataFrame, about: dict[str, str]) -> None:
     """Draw the histogram of intervals between spikes."""
-    _draw_steps(ax, table, "isi")
-    threshold = float(about["isi_threshold_ms"])
-    ax.axvline(threshold, color=style.VERMILION, linestyle="--", linewidth=0.8)
-    ax.text(
-        threshold,
-        0.97,
-        f"{threshold:g} ms ",
-        color=style.VERMILION,
-        transform=ax.get_xaxis_transform(),
-        ha="right",
-        va="top",
-    )
+    _draw_steps(ax, table, "isi", "No unit has two spikes here")
+    if len(part(table, "isi")):
+        threshold = float(about["isi_threshold_ms"])
+        ax.axvline(threshold, color=style.VERMILION, linestyle="--", linewidth=0.8)
+        ax.text(
+            threshold,
+            0.97,
+            f"{threshold:g} ms ",
+            color=style.VERMILION,
+            transform=ax.get_xaxis_transform(),
+            ha="right",
+            va="top",
+        )
     start, stop = float(about["isi_start_s"]), float(about["isi_stop_s"])
     span = "" if stop - start >= float(about["duration_s"]) else f", {start:,.0f} to {stop:,.0f} s"
     ax.set_title(f"Intervals between spikes, pooled{span}")
-    ax.set_xlabel(f"Interval (ms)\n{_numbers(table, 'isi')}")
+    ax.set_xlabel(f"Interval (ms)\n{numbers(table, 'isi')}")
     ax.set_ylabel("Share of intervals")
-
-
-def draw_tally(ax: Axes, table: pd.DataFrame, about: dict[str, str]) -> None:
-    """Draw how often each count occurs."""
-    for series, colour, marker in (("kept", style.KEPT, "o"), ("dropped", style.DROPPED, "s")):
-        shares = part(table, "counts", series)
-        seen = shares[shares["y"] > 0]
-        if len(seen):
-            ax.plot(seen["x"], seen["y"], marker + "-", color=colour, markersize=2.5)
-    ax.set_yscale("log")
-    style.whole_numbers(ax.xaxis, 6)
-    ax.set_xlabel(f"Spikes per {about['bin_ms']} ms bin\n{_numbers(table, 'counts')}")
-    ax.set_ylabel("Share of cells")
-    ax.set_title("Counts, a cell is a unit's bin")
 
 
 def draw_drops(ax: Axes, table: pd.DataFrame) -> None:

@@ -14,6 +14,12 @@ PANELS = {
     "cosine_unit": ("Cosine of each unit", "Cosine similarity over bins"),
     "cosine_bin": ("Cosine of each bin", "Cosine similarity over units"),
 }
+#: Why a metric has no value at all.
+WITHOUT = {
+    "r2": "No unit varies in these bins",
+    "cosine_unit": "No unit has a spike in these bins",
+    "cosine_bin": "No bin holds a spike",
+}
 #: Bins are many: of their cosines these quantiles are drawn.
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 #: The split judged on: the first that there is.
@@ -48,10 +54,20 @@ def reconstruction_table(recording: str, metrics: list[pd.DataFrame]) -> pd.Data
             parts.append(rows("cosine_bin", name, x, bins.quantile(QUANTILES), label=label))
         parts += [_median(run, metric, name, x) for metric in PANELS]
     table = drawing_table(*parts)
-    n_bins = max(run.loc[run["metric"] == "cosine_bin", "value"].count() for run in runs.values())
-    n_units = max(run.loc[run["metric"] == "r2", "value"].count() for run in runs.values())
-    about = facts(recording=recording, split=split, n_units=n_units, n_bins=n_bins)
-    return drawing_table(about, rows("chance", _chance(runs)), table)
+    about = facts(recording=recording, split=split, **{f"n_{p}": _n(runs, p) for p in PANELS})
+    missing = [_missing(runs, p, split) for p in PANELS if not _n(runs, p)]
+    return drawing_table(about, *missing, rows("chance", _chance(runs)), table)
+
+
+def _n(runs: dict[str, pd.DataFrame], metric: str) -> int:
+    return max(int(r.loc[r["metric"] == metric, "value"].count()) for r in runs.values())
+
+
+def _missing(runs: dict[str, pd.DataFrame], metric: str, split: str) -> pd.DataFrame:
+    """Say in words why no run has a value of ``metric``."""
+    asked = any((r["metric"] == metric).any() for r in runs.values())
+    why = WITHOUT[metric] if asked else f"Not computed for {split} bins"
+    return rows("missing", metric, label=why)
 
 
 def _name(run: pd.DataFrame, runs: list[pd.DataFrame]) -> str:
@@ -75,18 +91,20 @@ def draw_reconstruction(table: pd.DataFrame) -> Figure:
     """Draw the table of ``reconstruction_table``."""
     about = header(table)
     figure = style.new_figure(82)
-    drawn = [p for p in PANELS if len(part(table, p))]
-    axes = dict(zip(drawn, np.atleast_1d(figure.subplots(1, len(drawn))), strict=True))
+    axes = dict(zip(PANELS, figure.subplots(1, len(PANELS)), strict=True))
     judged = (
         "training (not held out)" if about["split"] == "train" else f"held-out {about['split']}"
     )
     style.title_figure(figure, about["recording"], f"{judged} bins: {_best(table)}")
-    n = {"cosine_bin": about["n_bins"]}
     for metric, ax in axes.items():
         title, label = PANELS[metric]
-        _draw_methods(ax, table, metric)
+        if len(part(table, metric)):
+            _draw_methods(ax, table, metric)
+        for sentence in part(table, "missing", metric)["label"]:
+            style.say(ax, sentence)
+            ax.set(xticks=[], yticks=[])
         ax.set_ylabel(label)
-        ax.set_title(f"{title}, n = {int(n.get(metric, about['n_units'])):,}")
+        ax.set_title(f"{title}, n = {int(about[f'n_{metric}']):,}")
     chance = "chance (dashed): median of the mean predictor"
     style.explain_colours(figure, {"median": style.BLACK, chance: style.GREY})
     style.letter_panels(list(axes.values()))

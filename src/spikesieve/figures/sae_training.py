@@ -50,7 +50,7 @@ def draw_sae_training(table: pd.DataFrame) -> Figure:
             colour = style.CYCLE[number % len(style.CYCLE)]
             last = f"{seed}, at the end {one['y'].iloc[-1]:.3g}"
             ax.plot(one["x"], one["y"], color=colour, linewidth=width, label=last)
-        ax.set_ylim(0, 1.08 * lines["y"].max())
+        ax.set_ylim(0, 1.08 * lines["y"].max() or 1)
         if panel in ("live_fraction", "learning_rate"):
             ax.set_xlabel("Step of the optimiser")
         ax.set_ylabel(label)

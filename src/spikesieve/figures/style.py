@@ -82,14 +82,7 @@ def facts(**values) -> pd.DataFrame:
 
 def drawing_table(*parts: pd.DataFrame) -> pd.DataFrame:
     """Join parts into one drawing table."""
-    return pd.concat([p for p in parts if len(p)], ignore_index=True)
-
-
-def read_drawing_table(path: str | PathLike) -> pd.DataFrame:
-    """Read a figure's CSV as it was drawn."""
-    texts = {c: kind for c, kind in COLUMNS.items() if kind is str}
-    numbers = {c: [""] for c in COLUMNS if c not in texts}
-    return pd.read_csv(path, dtype=texts, keep_default_na=False, na_values=numbers).astype(COLUMNS)
+    return pd.concat([p for p in parts if len(p)] or parts, ignore_index=True)
 
 
 def part(table: pd.DataFrame, panel: str, series: str | None = None) -> pd.DataFrame:
@@ -121,6 +114,12 @@ def explain_colours(figure: Figure, keys: dict[str, str]) -> None:
     """Write a legend for all panels below them; ``keys`` maps what is meant to its colour."""
     handles = [Line2D([], [], color=colour, linewidth=5) for colour in keys.values()]
     figure.legend(handles, keys, loc="outside lower center", ncols=len(keys))
+
+
+def say(ax: Axes, sentence: str) -> None:
+    """Write into the middle of a panel what it lacks."""
+    text = textwrap.fill(sentence, 36)
+    ax.text(0.5, 0.5, text, transform=ax.transAxes, ha="center", va="center", color=BLACK)
 
 
 def whole_numbers(axis: Axis, n: int = 5) -> None:

@@ -117,6 +117,9 @@ def draw_unit_quality(table: pd.DataFrame) -> Figure:
 
 def _scatter(ax: Axes, table: pd.DataFrame, panel: str, about: dict[str, str]) -> None:
     points = part(table, panel)
+    if points.empty:
+        all_silent = about["n_silent"] == about["n_units"]
+        style.say(ax, "No unit has a spike" if all_silent else "No unit has both values")
     floors = {}
     for axis in "xy":
         column = about[f"{panel}_{axis}"]
