@@ -166,6 +166,51 @@ def test_every_interval_table_is_read(tmp_path):
     write_recording(tmp_path / "recording", source)
 
 
+@pytest.mark.parametrize("stop", [np.inf, np.nan, 1e6])
+@pytest.mark.parametrize("duration_s", [None, 80.0])
+def test_what_is_bad_to_the_end_is_masked_to_the_end(tmp_path, stop, duration_s):
+    file = with_units({0: [0.5, 70.0]})
+    file.add_trial(start_time=1.0, stop_time=75.0)
+    file.add_invalid_time_interval(start_time=50.0, stop_time=stop, tags=["x"])
+    file.add_invalid_time_interval(start_time=-3.0, stop_time=2.0, tags=["y"])
+    file.add_invalid_time_interval(start_time=90.0, stop_time=stop, tags=["z"])
+    source = read(save(file, tmp_path / "a.nwb"), duration_s=duration_s)
+    end = duration_s or 75.0
+    assert source.duration_s == end
+    invalid = source.intervals[source.intervals["name"] == INVALID]
+    assert invalid[["start_s", "stop_s"]].to_numpy().tolist() == [[0.0, 2.0], [50.0, end]]
+    assert sum("interval(s)" in note for note in source.notes) == 3
+    assert any(f"cut to end at {end:g} s" in note for note in source.notes)
+    write_recording(tmp_path / "recording", source)
+
+
+def test_intervals_before_the_start_are_cut(tmp_path):
+    file = with_units({0: [0.5]})
+    for start, stop in [(-0.5, 1.0), (-0.1, 0.5), (-2.0, -1.0), (-1.0, 0.0), (2.0, 3.0)]:
+        file.add_trial(start_time=start, stop_time=stop)
+    path = save(file, tmp_path / "a.nwb")
+    source = read(path)
+    times = source.intervals[["start_s", "stop_s"]].to_numpy().tolist()
+    assert times == [[0.0, 0.5], [0.0, 1.0], [2.0, 3.0]]
+    assert any(note.startswith("2 interval(s) start before 0 s") for note in source.notes)
+    assert any(note.startswith("2 interval(s) lie wholly before 0 s") for note in source.notes)
+    write_recording(tmp_path / "whole", source)
+    refused(tmp_path, path, "1 interval.*out of place, the first 'trials'", duration_s=2.5)
+
+
+def test_missing_words_and_regions_are_those_of_other_sources(tmp_path):
+    file = with_units(ecephys_structure_acronym=["V1", "UNKNOWN", "n/a"], depth_um=["a", "b", "c"])
+    file.add_unit_column("source_depth_um", "test", data=[1.0, 2.0, 3.0])
+    file.add_trial_column("side", "test")
+    for start, side in enumerate(["left", "None", "N/A"]):
+        file.add_trial(start_time=float(start), stop_time=start + 0.5, side=side)
+    source = read(save(file, tmp_path / "a.nwb"))
+    assert source.units["region"].fillna("-").tolist() == ["V1", "-", "-"]
+    assert source.units["source_source_depth_um"].tolist() == ["a", "b", "c"]
+    assert source.units["source_depth_um"].tolist() == [1.0, 2.0, 3.0]
+    assert source.intervals["side"].fillna("-").tolist() == ["left", "-", "-"]
+
+
 def test_signals_of_processing_modules_are_read(tmp_path):
     file = with_units({0: [0.5]})
     module = file.create_processing_module("behavior", "test")

@@ -174,6 +174,11 @@ BAD = {
     "fractional": ({"recorded_stimulus": stimulus(triggers=[0.0, 5.0])}, "not sample numbers"),
     "early_end": ({"recorded_stimulus": stimulus(end=3000)}, "up to End_Fr"),
     "short_pattern": ({"stimulus_pattern": array_bytes(PATTERN[:3])}, "5 triggers, but 3 rows"),
+    "broken_pattern": (
+        {"stimulus_pattern": array_bytes(PATTERN).replace(b"}", b"(")},
+        "stimulus_pattern.npy is no readable array",
+    ),
+    "zip_pattern": ({"stimulus_pattern": b"PK\3\4" * 30}, "stimulus_pattern.npy is no readable"),
     "wrong_pattern": ({"stimulus_pattern": array_bytes(PATTERN[:, :3])}, r"shape \(6, 3\)"),
     "object_pattern": (
         {"stimulus_pattern": array_bytes(PATTERN.astype(object), allow_pickle=True)},

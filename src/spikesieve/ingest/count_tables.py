@@ -6,15 +6,21 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
+import pyarrow.parquet as pq
 from jaxtyping import Float64, Int
 
 from spikesieve.errors import InputError
+from spikesieve.ingest.columns import (
+    NO_REGION,
+    REGION_COLUMNS,
+    as_text,
+    conditions,
+    known_text,
+)
 from spikesieve.ingest.count_matrix import check_regular, numeric_signals, whole_ids
 from spikesieve.ingest.writing import no_intervals, source_columns
 
 ID_COLUMNS = ("unit_id", "ecephys_unit_id", "cluster_id", "id")
-REGION_COLUMNS = ("region", "ecephys_structure_acronym", "area", "location")
 #: Micrometres first; ``cortical_depth`` is a fraction, or all zero, in some of Allen's tables.
 DEPTH_COLUMNS = ("depth_um", "probe_vertical_position", "cortical_depth")
 PROBE_COLUMNS = ("probe", "probe_name")
@@ -43,7 +49,8 @@ def read_unit_table(
     """Read the unit table of the counted ``unit_ids``; return it in their order, and notes.
 
     The first column found among ``ID_COLUMNS`` (and so on) fills the contract's; all columns
-    of the source are kept beside, those that the project recomputes as ``source_...``.
+    of the source are kept beside, those that the project recomputes as ``source_...``, and so
+    a ``depth_um`` that holds no depths; lists become strings.
 
     Raises
     ------
@@ -73,18 +80,34 @@ def read_unit_table(
     found["depth_um"] = next((c for c in DEPTH_COLUMNS if _says_something(frame, c)), None)
     notes += [f"{k} is the table's column {c!r}." for k, c in found.items() if c not in (None, k)]
     units = pd.DataFrame({"unit_id": unit_ids, "quality": quality})
-    units["region"], units["probe"] = (
-        frame[found[k]].astype("string") if found[k] else None for k in ("region", "probe")
-    )
+    units["region"] = known_text(frame[found["region"]], NO_REGION) if found["region"] else None
+    units["probe"] = as_text(frame[found["probe"]]) if found["probe"] else None
     units["depth_um"] = frame[found["depth_um"]].astype(float) if found["depth_um"] else np.nan
-    rest = source_columns(frame.drop(columns=[c for c in units if c in frame]))
-    return pd.concat([units, rest], axis=1), notes
+    rest = frame.drop(columns=[c for c in ("unit_id", "quality", "region", "probe") if c in frame])
+    if found["depth_um"] == "depth_um":
+        rest = rest.drop(columns="depth_um")
+    elif "depth_um" in frame:
+        notes.append("Column 'depth_um' holds no depths in um: kept as source_depth_um.")
+    rest, told = _without_lists(source_columns(rest, also=["depth_um"]))
+    return pd.concat([units, rest], axis=1), notes + told
+
+
+def _without_lists(frame: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
+    """Return the table with lists, mappings, bytes and mixtures as strings, and a note on it."""
+    odd = [
+        name
+        for name, values in frame.items()
+        if values.dtype == object and values.convert_dtypes().dtype == object
+    ]
+    odd = [name for name in odd if frame[name].notna().any()]
+    notes = [f"Unit columns of lists or other objects became text: {', '.join(odd)}."] * bool(odd)
+    return frame.assign(**{name: as_text(frame[name]) for name in odd}), notes
 
 
 def _quality(frame: pd.DataFrame) -> tuple[pd.Series | str, list[str]]:
     if "quality" not in frame:
         return "unsorted", ["The unit table has no quality: all are 'unsorted'."]
-    quality = frame["quality"].astype("string").str.strip().str.lower()
+    quality = as_text(frame["quality"]).str.strip().str.lower()
     notes = [f"{quality.isna().sum()} unit(s) without a quality are 'unsorted'."]
     return quality.fillna("unsorted"), notes * bool(quality.isna().any())
 
@@ -93,7 +116,7 @@ def _probe_column(frame: pd.DataFrame) -> str | None:
     """Return the column of probes; Allen's is ``name``, which elsewhere can be the unit's."""
     if (column := _first(frame, PROBE_COLUMNS)) or "name" not in frame:
         return column
-    names = frame["name"].dropna().astype("string").str.lower()
+    names = as_text(frame["name"].dropna()).str.lower()
     return "name" if len(names) and names.str.startswith("probe").all() else None
 
 
@@ -129,7 +152,7 @@ def read_interval_table(path: str | PathLike, *, recording: str | None = None) -
     if frame["name"].isna().any():
         row = int(np.argmax(frame["name"].isna()))
         raise InputError(f"row {row} has no name", **about, fix="name each interval")
-    frame["name"] = frame["name"].astype("string")
+    frame["name"] = as_text(frame["name"])
     times = frame[["start_s", "stop_s"]].astype(float)
     conditions_ = conditions(frame.drop(columns=["start_s", "stop_s", "name"]))
     frame = pd.concat([times, frame["name"], conditions_], axis=1)
@@ -165,7 +188,7 @@ def read_bin_table(
         notes = check_regular(frame.pop("time_s").to_numpy(), n_bins, edges[1], about)
     name = _first(frame, NAME_COLUMNS)
     if name is None:
-        columns = {str(c): v.to_numpy() for c, v in conditions(frame).items()}
+        columns = {c: _signal(v) for c, v in conditions(frame).items()}
         signals, left = numeric_signals(columns, n_bins)
         return BinTable(no_intervals(), signals, notes + left)
     notes += _compare_times(frame, edges)
@@ -175,11 +198,16 @@ def read_bin_table(
     }
     rest = conditions(frame.drop(columns=name).rename(columns=times))
     intervals = pd.DataFrame({"start_s": edges[:-1], "stop_s": edges[1:]})
-    intervals["name"] = frame[name].astype("string")
+    intervals["name"] = as_text(frame[name])
     intervals = pd.concat([intervals, rest], axis=1)
     unnamed = int(intervals["name"].isna().sum())
     notes += [f"{unnamed} row(s) of the table of bins have no {name}: no interval."] * bool(unnamed)
     return BinTable(intervals.dropna(subset="name", ignore_index=True), {}, notes)
+
+
+def _signal(values: pd.Series) -> np.ndarray:
+    numeric = pd.api.types.is_numeric_dtype(values)
+    return values.to_numpy(float, na_value=np.nan) if numeric else values.to_numpy()
 
 
 def _compare_times(frame: pd.DataFrame, edges: Float64[np.ndarray, "edge"]) -> list[str]:
@@ -197,36 +225,31 @@ def _compare_times(frame: pd.DataFrame, edges: Float64[np.ndarray, "edge"]) -> l
     ]
 
 
-def conditions(frame: pd.DataFrame) -> pd.DataFrame:
-    """Return condition columns with "null" and empty strings missing, numeric strings as numbers.
-
-    Allen's tables write a parameter that doesn't apply as the string "null".
-    """
-    cleaned = {}
-    for name, column in frame.items():
-        if not pd.api.types.is_numeric_dtype(column):
-            text = column.astype("string").str.strip()
-            text = text.mask(text.str.lower().isin(["null", "none", "nan", ""]))
-            numbers = pd.to_numeric(text, errors="coerce")
-            column = text if (numbers.isna() & text.notna()).any() else numbers.astype("float64")
-        cleaned[str(name)] = column
-    return pd.DataFrame(cleaned, index=frame.index)
-
-
 def read_frame(path: str | PathLike, about: dict) -> pd.DataFrame:
     """Read a csv, tsv or parquet table; raises ``InputError`` when it is damaged or empty."""
     suffix = Path(path).suffix.lower()
     try:
         if suffix == ".parquet":
-            frame = pd.read_parquet(path)
+            with pq.ParquetFile(path) as file:
+                table = file.read()
+            table.validate(full=True)  # strings that are no UTF-8 would only surface later
+            frame = table.to_pandas()
         elif suffix in (".csv", ".tsv"):
             frame = pd.read_csv(path, sep="\t" if suffix == ".tsv" else ",", low_memory=False)
         else:
             raise InputError(f"format {suffix!r}", **about, allowed=".csv, .tsv, .parquet")
+        frame = frame.reset_index(drop=frame.index.names == [None])
+        frame.columns = frame.columns.astype(str)
     except InputError:
         raise
-    except (OSError, ValueError, pa.ArrowException) as error:
-        raise InputError(f"not a readable table ({error})", **about) from error
+    except Exception as error:  # pandas raises whatever a damaged file makes it trip over
+        raise InputError(
+            f"not a readable table ({type(error).__name__}: {str(error)[:200]})",
+            **about,
+            fix="it may be cut short or of another format: write it again",
+        ) from error
+    if (twice := frame.columns.duplicated()).any():
+        raise InputError(f"column {frame.columns[twice][0]!r} stands twice", **about)
     if frame.empty:
         raise InputError("the table is empty", **about)
     return frame

@@ -136,9 +136,7 @@ def _units(
     ids = per_unit.index.union(tables.frame.index)
     listed = tables.frame.reindex(ids)
     labels = label_clusters(listed)
-    extra = source_columns(listed).rename(
-        columns={c: f"source_{c}" for c in _OWN_COLUMNS if c in listed}
-    )
+    extra = source_columns(listed, also=_OWN_COLUMNS)
     for column in ("region", "probe"):
         extra[column] = extra[column].astype("string") if column in extra else pd.NA
     units = labels.join(extra).astype({"region": "string", "probe": "string"})

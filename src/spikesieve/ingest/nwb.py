@@ -15,8 +15,14 @@ from jaxtyping import Float64, Int
 
 from spikesieve.errors import InputError
 from spikesieve.files import check_sha256
-from spikesieve.ingest.nwb_tables import read_intervals, read_signals, read_units
+from spikesieve.ingest.nwb_tables import (
+    fit_intervals,
+    read_intervals,
+    read_signals,
+    read_units,
+)
 from spikesieve.ingest.writing import Source
+from spikesieve.recording import INVALID
 from spikesieve.spikes import check_train, merge_trains
 
 #: Longer than any session: times in samples, milliseconds or since 1970 are caught here.
@@ -38,8 +44,9 @@ def read_nwb(
     Parameters
     ----------
     path : the file. ``recording`` : id, named in errors.
-    duration_s : length in seconds; left out, the recording ends with its last interval, signal
-        sample, observation interval or spike, whichever is latest; a note says which.
+    duration_s : length in seconds; left out, the recording ends with its last interval that
+        is not invalid, signal sample, observation interval or spike, whichever is latest; a note
+        says which. Intervals that start before 0 s are cut there, invalid ones also at the end.
     subject : left out, the file's own subject id.
     sha256 : checksum that the file must have.
 
@@ -146,6 +153,7 @@ def nwb_source(
         )
     if sampling_rate_hz is None and file.units.resolution and file.units.resolution > 0:
         sampling_rate_hz = 1 / float(file.units.resolution)
+    intervals = fit_intervals(intervals, duration_s, notes)
     unit_ids = units["unit_id"].to_numpy()
     trains = _trains(path, unit_ids, stop, duration_s, recording)
     own_subject = file.subject.subject_id if file.subject is not None else None
@@ -185,7 +193,8 @@ def _duration(units, intervals, signals, notes: list[str]) -> float:
     spike_times, last_spike = units["spike_times"].target.data, 0.0
     for start in range(0, len(spike_times), SPIKES_PER_READ):
         last_spike = max(last_spike, _latest(spike_times[start : start + SPIKES_PER_READ]))
-    ends = {"interval": intervals["stop_s"], "signal sample": signals["time_s"]}
+    usable = intervals["name"] != INVALID  # "bad from here on" may have any end
+    ends = {"interval": intervals["stop_s"][usable], "signal sample": signals["time_s"]}
     if "obs_intervals" in units.colnames:
         ends["observation interval"] = np.ravel(units["obs_intervals"].target.data[:])
     end, what = max((_latest(times), what) for what, times in ends.items())

@@ -14,15 +14,17 @@ from pynwb.behavior import SpatialSeries
 from pynwb.epoch import TimeIntervals
 from pynwb.misc import Units
 
+from spikesieve.ingest.columns import (
+    NO_REGION,
+    REGION_COLUMNS,
+    conditions,
+    known_text,
+    prefix_source,
+)
 from spikesieve.ingest.writing import long_signal, no_intervals, no_signals, source_columns
 from spikesieve.recording import INVALID, QUALITIES
 
-#: Texts that stand for "does not apply" in stimulus tables; the Allen Institute's is "null".
-MISSING = ("", "null", "N/A", "nan")
-NO_REGION = (*MISSING, "None", "none", "unknown", "Unknown")
-
 QUALITY_COLUMNS = ("quality", "group", "KSLabel")
-REGION_COLUMNS = ("region", "location", "brain_area", "brain_region")
 DEPTH_COLUMNS = ("probe_vertical_position", "rel_y")
 #: Unit columns that are read, but not as columns: spikes, places, observation intervals.
 READ_OTHERWISE = ("spike_times", "electrodes", "electrode_group", "obs_intervals")
@@ -66,7 +68,7 @@ def read_units(units: Units, electrodes: DynamicTable | None, notes: list[str]) 
     if left:
         notes.append(f"unit columns left in the file (arrays or references): {', '.join(left)}")
     for name in columns.columns[columns.dtypes == "string"]:
-        columns[name] = columns[name].mask(columns[name].isin(MISSING))
+        columns[name] = known_text(columns[name])
     contract = pd.DataFrame({"unit_id": np.asarray(units.id[:])})
     contract["quality"] = _quality(columns, notes)
     place = _placement(units, electrodes, columns, notes)
@@ -74,8 +76,8 @@ def read_units(units: Units, electrodes: DynamicTable | None, notes: list[str]) 
     used = {
         c for c in ("quality", "region", "probe", "depth_um") if contract[c].equals(columns.get(c))
     }
-    own = source_columns(columns.drop(columns=list(used)))
-    return contract.join(own.rename(columns={c: f"source_{c}" for c in own if c in contract}))
+    own = source_columns(columns.drop(columns=list(used)), also=set(contract))
+    return contract.join(own)
 
 
 def _quality(columns: pd.DataFrame, notes: list[str]) -> pd.Series:
@@ -109,7 +111,7 @@ def _placement(units, electrodes, columns: pd.DataFrame, notes: list[str]) -> pd
         place["depth_um"] = columns["depth_um"].astype(float)
     elif "depth_um" not in place:
         place["depth_um"] = np.nan
-    place["region"] = place["region"].mask(place["region"].isin(NO_REGION))
+    place["region"] = known_text(place["region"], NO_REGION)
     return place
 
 
@@ -154,11 +156,12 @@ def _from_electrodes(electrodes, unit, row, notes: list[str]) -> pd.DataFrame:
 
 
 def read_intervals(file: NWBFile, notes: list[str]) -> pd.DataFrame:
-    """Return every interval table of the file as one, sorted by start.
+    """Return every interval table of the file as one.
 
     An interval is named by its ``stimulus_name`` where there is one, else by its table;
-    those of ``invalid_times`` are named ``INVALID``. Intervals without a stop, or that stop
-    before they start, are left out and counted in ``notes``.
+    those of ``invalid_times`` are named ``INVALID``, and where they have no stop they end at
+    infinity. Other intervals without a stop, and all that stop before they start, are left out
+    and counted in ``notes``.
     """
     tables = [t for t in file.objects.values() if isinstance(t, TimeIntervals)]
     frames = [_one_table(table, notes) for table in sorted(tables, key=lambda t: t.name)]
@@ -169,7 +172,28 @@ def read_intervals(file: NWBFile, notes: list[str]) -> pd.DataFrame:
     for name, values in intervals.items():
         if pd.api.types.is_object_dtype(values):  # numbers in one table, texts in another
             intervals[name] = values.map(str).where(values.notna(), None).astype("string")
-    return intervals.sort_values(["start_s", "stop_s", "name"], kind="stable", ignore_index=True)
+    return intervals
+
+
+def fit_intervals(intervals: pd.DataFrame, duration_s: float, notes: list[str]) -> pd.DataFrame:
+    """Return intervals cut to the recording, sorted by start; what is cut goes to ``notes``.
+
+    All are cut at 0 s. Only invalid ones are cut at the end: what is bad to the end, or longer,
+    must be masked, while another interval beyond the end says that ``duration_s`` is wrong.
+    """
+    start, stop = intervals["start_s"], intervals["stop_s"]
+    invalid = intervals["name"] == INVALID
+    inside = (stop > 0) & ~(invalid & (start >= duration_s))
+    early, late = inside & (start < 0), inside & invalid & (stop > duration_s)
+    for rows, what in [
+        (early, "start before 0 s: cut to start there"),
+        (late, f"are invalid to beyond the end, or have no stop: cut to end at {duration_s:g} s"),
+        (~inside, "lie wholly before 0 s, or are invalid ones beyond the end: left out"),
+    ]:
+        if rows.any():
+            notes.append(f"{rows.sum()} interval(s) {what}")
+    cut = intervals.assign(start_s=start.mask(early, 0.0), stop_s=stop.mask(late, duration_s))
+    return cut[inside].sort_values(["start_s", "stop_s", "name"], kind="stable", ignore_index=True)
 
 
 def _one_table(table: TimeIntervals, notes: list[str]) -> pd.DataFrame:
@@ -181,15 +205,15 @@ def _one_table(table: TimeIntervals, notes: list[str]) -> pd.DataFrame:
     )
     frame["name"] = pd.Series(table.name, index=frame.index, dtype="string")
     if "stimulus_name" in columns:
-        name = columns.pop("stimulus_name").astype("string")
-        frame["name"] = name.mask(name.isin(MISSING)).fillna(frame["name"])
+        frame["name"] = known_text(columns.pop("stimulus_name")).fillna(frame["name"])
     if table.name == "invalid_times":
         frame["name"] = INVALID
         if "tags" in table.colnames:
             frame["reason"] = [" ".join(map(str, tags)) for tags in table["tags"][:]]
-    columns = columns.rename(columns={c: f"source_{c}" for c in columns if c in frame})
-    frame = frame.join(columns.apply(_tidy))
-    usable = np.isfinite(frame["start_s"]) & np.isfinite(frame["stop_s"])
+    frame = frame.join(conditions(prefix_source(columns, set(frame))))
+    invalid = frame["name"] == INVALID
+    frame["stop_s"] = frame["stop_s"].mask(invalid & frame["stop_s"].isna(), np.inf)
+    usable = invalid | (np.isfinite(frame["start_s"]) & np.isfinite(frame["stop_s"]))
     usable &= frame["start_s"] < frame["stop_s"]
     if not usable.all():
         notes.append(
@@ -197,16 +221,6 @@ def _one_table(table: TimeIntervals, notes: list[str]) -> pd.DataFrame:
             "start or stop is missing, or stop is not after start"
         )
     return frame[usable]
-
-
-def _tidy(values: pd.Series) -> pd.Series:
-    """Return texts that are all numbers as numbers, and "null" as missing."""
-    if values.dtype != "string":
-        # Nullable, so that a condition of some tables only stays whole numbers in the joined one.
-        return values.astype("Int64") if values.dtype.kind in "iu" else values
-    text = values.mask(values.str.strip().isin(MISSING))
-    numbers = pd.to_numeric(text, errors="coerce")
-    return numbers if numbers.notna().sum() == text.notna().sum() else text
 
 
 # ---------------------------------------------------------------------------------- signals

@@ -140,9 +140,10 @@ def _read_stimulus(archive: Archive, about: dict) -> Stimulus:
 
 
 def _read_pattern(archive: Archive, about: dict) -> Num[np.ndarray, "frame led"]:
+    content = _content(archive, PATTERN, about)
     try:
-        pattern = np.load(io.BytesIO(_content(archive, PATTERN, about)), allow_pickle=False)
-    except (ValueError, EOFError, OSError) as error:
+        pattern = np.lib.format.read_array(io.BytesIO(content), allow_pickle=False)
+    except Exception as error:  # numpy parses the header as Python: anything may come out
         raise InputError(f"{PATTERN} is no readable array ({error})", **about) from error
     if pattern.ndim != 2 or pattern.shape[1] != len(LEDS) or pattern.dtype.kind not in "iufb":
         raise InputError(
@@ -207,7 +208,7 @@ def _spikes_of(
 def _samples(values, what: str, about: dict) -> Int[np.ndarray, "sample"]:
     """Return sample numbers as int64; where they are masked, only the unmasked ones."""
     values = np.ma.compressed(values)
-    if values.ndim != 1 or values.dtype.kind not in "iu":
+    if values.dtype.kind not in "iu":
         raise InputError(f"{what} are {values.dtype}, not sample numbers", **about)
     return values.astype(np.int64)
 

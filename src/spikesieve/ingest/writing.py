@@ -1,7 +1,7 @@
 """The border where a source becomes a recording: everything is checked, then appears at once."""
 
 import shutil
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from os import PathLike
 from pathlib import Path
 from typing import NamedTuple
@@ -11,6 +11,7 @@ import pandas as pd
 
 from spikesieve.errors import InputError
 from spikesieve.files import sha256
+from spikesieve.ingest.columns import prefix_source
 from spikesieve.recording import QUALITIES, write_recording_json, write_table
 from spikesieve.spikes import Spikes, write_spikes
 
@@ -56,6 +57,9 @@ def write_recording(folder: str | PathLike, source: Source) -> None:
     staging.mkdir()
     try:
         _write_tables(staging, source)
+        # Tables that only another kind of source has, of an earlier recording of the same name.
+        for name in ("spikes.parquet", "binned.parquet", "truth.npz"):
+            (target / name).unlink(missing_ok=True)
         for file in sorted(staging.iterdir()):
             file.replace(target / file.name)
     finally:
@@ -147,8 +151,11 @@ def long_signal(name: str, time_s, value) -> pd.DataFrame:
     return pd.DataFrame({"time_s": np.asarray(time_s, dtype=float), "name": name, "value": value})
 
 
-def source_columns(frame: pd.DataFrame) -> pd.DataFrame:
-    """Prefix with ``source_`` the columns that the project computes itself, so none is lost."""
+def source_columns(frame: pd.DataFrame, also: Collection[str] = ()) -> pd.DataFrame:
+    """Prefix with ``source_`` the columns that the project computes itself, so none is lost.
+
+    ``also`` are further names to prefix. The prefix is repeated where a name is taken.
+    """
     recomputed = {
         "n_spikes",
         "firing_rate",
@@ -160,4 +167,4 @@ def source_columns(frame: pd.DataFrame) -> pd.DataFrame:
         "kept",
         "dropped_because",
     }
-    return frame.rename(columns={c: f"source_{c}" for c in frame if c in recomputed})
+    return prefix_source(frame, recomputed | set(also))
