@@ -133,23 +133,25 @@ def open_table(path: str | PathLike, name: str) -> pq.ParquetFile:
     """
     try:
         file = pq.ParquetFile(path, memory_map=True, page_checksum_verification=True)
-    except (OSError, pa.ArrowException) as error:
+        columns, metadata = set(file.schema_arrow.names), file.schema_arrow.metadata
+    except (OSError, ValueError, pa.ArrowException) as error:
         raise ContractError(
             f"not a readable Parquet file ({error})", path=path, fix="delete it and run again"
         ) from error
     try:
-        stamp = json.loads((file.schema_arrow.metadata or {})[b"spikesieve"])
-    except (KeyError, json.JSONDecodeError):
+        stamp = json.loads((metadata or {})[b"spikesieve"])
+        held, version = stamp["table"], int(stamp["version"])
+    except (KeyError, TypeError, ValueError):
         raise ContractError("not a table written by spikesieve", path=path) from None
-    if stamp["table"] != name:
-        raise ContractError(f"holds table {stamp['table']!r}, not {name!r}", path=path)
-    if stamp["version"] > SCHEMA_VERSION:
+    if held != name:
+        raise ContractError(f"holds table {held!r}, not {name!r}", path=path)
+    if version > SCHEMA_VERSION:
         raise ContractError(
-            f"schema version {stamp['version']} is newer than this code's {SCHEMA_VERSION}",
+            f"schema version {version} is newer than this code's {SCHEMA_VERSION}",
             path=path,
             fix="update spikesieve",
         )
-    if missing := set(CONTRACTS[name]) - set(file.schema_arrow.names):
+    if missing := set(CONTRACTS[name]) - columns:
         raise ContractError(f"table {name!r} lacks columns {sorted(missing)}", path=path)
     return file
 
@@ -159,7 +161,7 @@ def damage_named(path: str | PathLike) -> Iterator[None]:
     """Turn what pyarrow raises on damaged pages (checksums differ) into a ``ContractError``."""
     try:
         yield
-    except (OSError, pa.ArrowException) as error:
+    except (OSError, UnicodeDecodeError, pa.ArrowException) as error:
         raise ContractError(
             f"damaged ({error})", path=path, fix="delete it and run again"
         ) from error
