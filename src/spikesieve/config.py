@@ -2,6 +2,7 @@
 
 import copy
 import math
+import re
 from collections.abc import Iterator
 from os import PathLike
 from pathlib import Path
@@ -109,11 +110,13 @@ def _parse_sheet(text: str, row_schema: dict) -> tuple[list[dict], list[str]]:
     Read by hand: a table reader would take "NA" for nothing and shift rows that end in a tab.
     """
     types = {k: v.get("type") for k, v in row_schema["properties"].items()}
-    lines = [line for line in text.splitlines() if line.strip() and not line.startswith("#")]
+    lines = [line for line in re.split(r"\r\n|\r|\n", text) if line.strip()]
+    lines = [line for line in lines if not line.lstrip().startswith("#")]
     if not lines:
         return [], []
     header, *body = ([cell.strip() for cell in line.split("\t")] for line in lines)
-    rows, problems = [], []
+    twice = sorted({name for name in header if name and header.count(name) > 1})
+    rows, problems = [], [f"recordings: column {name!r} stands twice" for name in twice]
     for number, cells in enumerate(body, start=1):
         if any(cells[len(header) :]):
             problems.append(
@@ -182,6 +185,10 @@ def _cross_check(row: dict, settings: dict, sources: dict[str, str]) -> Iterator
         if path not in settings["simulations"]:
             known = list(settings["simulations"])
             yield f"simulation {path!r} is not in simulations {known}{suggest(path, known)}"
+            return
+        match settings["simulations"][path]:  # the schema has reported values of another shape
+            case {"units_per_feature": [int(fewest), int(most)]} if fewest > most:
+                yield f"simulation {path!r}: units_per_feature [{fewest}, {most}] is upside down"
         return
     is_id = row["source"] == "allen" and path.isascii() and path.isdigit()
     is_url = row["source"] == "retina" and path.startswith(("https://", "http://"))
@@ -193,6 +200,8 @@ def _cross_check(row: dict, settings: dict, sources: dict[str, str]) -> Iterator
                 yield f"{local!r} is the export of no other recording of this sheet with spikes"
         elif not local.startswith(PRODUCED) and not Path(local).exists():
             yield f"{local!r} does not exist"
+        elif row["source"] == "kilosort" and Path(local).is_file():
+            yield f"{local!r} is a file, not the folder that Kilosort or Phy wrote"
 
 
 def _override_problems(settings: dict, ids: list, schema: dict) -> Iterator[str]:

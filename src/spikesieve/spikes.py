@@ -161,10 +161,10 @@ def read_spikes(
     """Yield the spikes in ``[start_s, stop_s)``, sorted by time, a row group at a time."""
     file = open_table(path, "spikes")
     for group in range(file.num_row_groups):
-        bounds = file.metadata.row_group(group).column(0).statistics
-        if bounds is not None and (bounds.max < start_s or bounds.min >= stop_s):
-            continue
         with damage_named(path):
+            bounds = file.metadata.row_group(group).column(0).statistics
+            if bounds is not None and (bounds.max < start_s or bounds.min >= stop_s):
+                continue
             table = file.read_row_group(group)
         time_s = table["time_s"].to_numpy()
         rows = slice(*np.searchsorted(time_s, [start_s, stop_s]))

@@ -141,7 +141,7 @@ def test_sheets_may_end_rows_in_tabs_and_hold_awkward_words(tmp_path, schemas):
     sheet.write_text(
         "\ufeffrecording\tsource\tpath\tsubject\r\n"
         "NA\tnwb\tresults/a#1/x.nwb\tNone\t\t\r\n"
-        "# a comment\r\n"
+        "  # a comment\r\n"
         "\r\n"
         "b\tnwb\tresults/b.nwb\r\n"
     )
@@ -149,6 +149,18 @@ def test_sheets_may_end_rows_in_tabs_and_hold_awkward_words(tmp_path, schemas):
     assert recordings["NA"]["path"] == "results/a#1/x.nwb"
     assert recordings["NA"]["subject"] == "None"
     assert "subject" not in recordings["b"]
+
+
+def test_a_column_that_stands_twice_is_named(tmp_path, schemas):
+    sheet = tmp_path / "recordings.tsv"
+    sheet.write_text("recording\tsource\tpath\tpath\na\tnwb\tresults/x\tresults/y\n")
+    assert "column 'path' stands twice" in errors_of({"recordings": str(sheet)}, schemas)
+
+
+def test_a_row_without_its_source_is_not_blamed_for_more(schemas):
+    text = errors_of({"recordings": [{"recording": "a", "path": "results/x"}]}, schemas)
+    assert "1 problem(s)" in text
+    assert "'source' is a required property" in text
 
 
 def test_a_row_with_more_cells_than_columns_is_named(tmp_path, schemas):
@@ -206,6 +218,12 @@ def test_reading_does_not_change_what_was_given(shipped, schemas):
         {"recordings": [ROW], "counts": {"bin_ms": 1e-5}},
         {"recordings": [ROW], "counts": {"split": [["test", 1]]}},
         {"recordings": [ROW | {"path": "results/exports/a/session.nwb"}]},
+        {"recordings": [ROW | {"source": "kilosort", "path": __file__}]},
+        {"recordings": [ROW | {"source": "simulated", "path": "x"}], "simulations": {"x": 1}},
+        {
+            "recordings": [ROW | {"source": "simulated", "path": "s"}],
+            "simulations": {"s": {"kind": "features", "units_per_feature": [4, 2]}},
+        },
         {"recordings": [ROW | {"path": "results/exports/nobody/session.nwb"}]},
     ],
 )

@@ -14,7 +14,7 @@ from matplotlib.ticker import FixedLocator, NullLocator
 from spikesieve.counts import GAP, MASKED, SPLITS
 from spikesieve.figures import style
 from spikesieve.figures.style import drawing_table, facts, header, part, plural, rows
-from spikesieve.recording import open_table
+from spikesieve.recording import damage_named, open_table
 
 #: Larger counts than this are tallied together.
 MAX_COUNT = 255
@@ -76,7 +76,8 @@ def summarise(path: str | PathLike) -> Summary:
     total = np.zeros(len(names))
     time_s, split = [], []
     for group in range(file.num_row_groups):
-        piece = file.read_row_group(group)
+        with damage_named(path):
+            piece = file.read_row_group(group)
         time_s.append(piece["time_s"].to_numpy())
         split.append(piece["split"].to_numpy())
         valid = split[-1] != MASKED
