@@ -23,7 +23,13 @@ class Cost(NamedTuple):
 
 
 def take_turns(contenders: dict[str, Callable[[], object]], repeats: int) -> dict[str, float]:
-    """Return each contender's median seconds over ``repeats`` interleaved rounds.
+    """Return each contender's median seconds over ``repeats`` rounds of ``time_turns``."""
+    seconds = time_turns(contenders, repeats)
+    return {name: statistics.median(values) for name, values in seconds.items()}
+
+
+def time_turns(contenders: dict[str, Callable[[], object]], repeats: int) -> dict[str, list[float]]:
+    """Return each contender's seconds in each of ``repeats`` interleaved rounds.
 
     One unmeasured round comes first (compilation, caches). Interleaving exposes all of them to
     the same noise of a shared machine; ratios within one run are what may be compared.
@@ -35,7 +41,7 @@ def take_turns(contenders: dict[str, Callable[[], object]], repeats: int) -> dic
             run()
             if round_:
                 seconds[name].append(time.perf_counter() - start)
-    return {name: statistics.median(values) for name, values in seconds.items()}
+    return seconds
 
 
 def measure(command: Sequence[str]) -> Cost:

@@ -18,7 +18,10 @@ from spikesieve.widths import whole_multiple
 PRODUCED, EXPORTS = "results/", "results/exports/"
 
 #: Sections of which a recording may have values of its own, under ``overrides``.
-OVERRIDABLE = ("units", "counts", "pca", "sae")
+OVERRIDABLE = ("units", "counts", "baselines", "sae", "sweep")
+
+#: Keys of section ``sae`` that belong to all models, so that none may change them.
+SHARED = ("n_seeds", "device", "nulls", "models")
 
 
 class Config(NamedTuple):
@@ -75,6 +78,7 @@ def read_config(given: dict, schemas: str | PathLike) -> Config:
         for i in sorted({str(i) for i in ids if ids.count(i) > 1})
     ]
     problems += _override_problems(settings, ids, schema)
+    problems += _model_problems(settings, schema)
     if problems:
         raise ConfigError(
             f"{len(problems)} problem(s) in the configuration:\n  - " + "\n  - ".join(problems),
@@ -216,6 +220,21 @@ def _override_problems(settings: dict, ids: list, schema: dict) -> Iterator[str]
                 continue
             for problem in _problems(values, schema["properties"][section]):
                 yield f"overrides.{recording}.{section}: {problem}"
+
+
+def _model_problems(settings: dict, schema: dict) -> Iterator[str]:
+    """Yield what is wrong with the settings that models change, in ``sae`` and its overrides."""
+    properties = schema["properties"]["sae"]["properties"]
+    allowed = {key: part for key, part in properties.items() if key not in SHARED}
+    of_model = {"type": "object", "additionalProperties": False, "properties": allowed}
+    sections = {"sae": settings["sae"]}
+    for recording, changed in settings["overrides"].items():
+        if isinstance(changed, dict) and isinstance(changed.get("sae"), dict):
+            sections[f"overrides.{recording}.sae"] = changed["sae"]
+    for where, section in sections.items():
+        models = section.get("models", {})
+        for name, values in (models if isinstance(models, dict) else {}).items():
+            yield from (f"{where}.models.{name}: {p}" for p in _problems(values, of_model))
 
 
 def _width_problems(config: Config, recording: str) -> Iterator[str]:

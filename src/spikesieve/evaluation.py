@@ -8,9 +8,13 @@ import scipy.sparse
 from jaxtyping import Float, Int, Real
 from sklearn.metrics import r2_score
 
+from spikesieve.poisson import mean_deviance, poisson_deviance
 from spikesieve.recording import CONTRACTS
 
 _COLUMNS_AT_ONCE = 64
+
+#: A latent active in a larger share of the bins is dense: it says little about any of them.
+DENSE = 0.5
 
 
 def score_reconstruction(
@@ -19,33 +23,44 @@ def score_reconstruction(
     *,
     unit_ids: Int[np.ndarray, "unit"],
     bins: Int[np.ndarray, "bin"] | None = None,
+    training_mean: Float[np.ndarray, "unit"] | None = None,
 ) -> pd.DataFrame:
     """Compare counts with their reconstruction, both as counts (not normalised), of one split.
 
     Parameters
     ----------
     bins : numbers of the bins in the counts table; where given, each bin gets its cosine.
+    training_mean : mean count a bin of each unit in the training bins; where given, the share of
+        the Poisson deviance is scored too.
 
     Returns
     -------
     Columns ``metric, unit_id, latent, bin, value``. ``r2`` and ``cosine_unit`` per unit: null
-    where the unit is constant, or silent, in these bins. ``r2_pooled``: one minus the squared
-    error of all units over their variance. ``cosine_bin`` per bin: null where no unit fires.
-    A reconstruction of nothing has cosine 0 with anything that is there. Of each of the three,
-    ``_mean`` and ``_median`` over what is not null.
+    where the unit is constant, or silent, in these bins. ``cosine_bin`` per bin: null where no
+    unit fires. A reconstruction of nothing has cosine 0 with anything that is there.
+    ``deviance_explained`` per unit: one minus the Poisson deviance over that of predicting
+    ``training_mean``; null where the unit was silent in training. Of each, ``_mean`` and
+    ``_median`` over what is not null. ``r2_pooled``: one minus the squared error of all units
+    over their variance; ``deviance_explained_pooled`` the same with deviances;
+    ``r2_population_sum``: R2 of the summed counts of all units.
     """
     r2, variance = _r2(counts, reconstruction)
     by_unit, by_bin = _cosines(counts, reconstruction)
     tables = [
-        _rows("r2", r2, unit_id=unit_ids),
-        _rows("cosine_unit", by_unit, unit_id=unit_ids),
-        _rows("cosine_bin", by_bin, bin=bins) if bins is not None else None,
-        _rows("r2_pooled", _pooled(r2, variance)),
+        metric_rows("r2", r2, unit_id=unit_ids),
+        metric_rows("cosine_unit", by_unit, unit_id=unit_ids),
+        metric_rows("cosine_bin", by_bin, bin=bins) if bins is not None else None,
+        metric_rows("r2_pooled", _pooled(r2, variance)),
+        metric_rows("r2_population_sum", _population_r2(counts, reconstruction)),
+        summary_rows("r2", r2),
+        summary_rows("cosine_unit", by_unit),
+        summary_rows("cosine_bin", by_bin),
     ]
-    for name, values in (("r2", r2), ("cosine_unit", by_unit), ("cosine_bin", by_bin)):
-        there = values[~np.isnan(values)]
-        tables.append(_rows(f"{name}_mean", there.mean() if len(there) else np.nan))
-        tables.append(_rows(f"{name}_median", np.median(there) if len(there) else np.nan))
+    if training_mean is not None:
+        explained, pooled = _deviance_explained(counts, reconstruction, training_mean)
+        tables.append(metric_rows("deviance_explained", explained, unit_id=unit_ids))
+        tables.append(metric_rows("deviance_explained_pooled", pooled))
+        tables.append(summary_rows("deviance_explained", explained))
     return pd.concat([t for t in tables if t is not None], ignore_index=True)
 
 
@@ -53,14 +68,20 @@ def score_latents(latents: scipy.sparse.csr_array) -> pd.DataFrame:
     """Describe how sparse the latents ``(bin, latent)`` of one split are.
 
     ``l0``: active latents a bin on average; ``density`` per latent: share of the bins in which
-    it is active; ``live_fraction``: share of the latents active in any bin (null without any).
+    it is active. Shares of the latents: ``live_fraction`` active in any bin, ``dead_fraction`` in
+    none, ``dense_fraction`` in over half of the bins (null where there are no latents).
     """
     n_bins, n_latents = latents.shape
     active = np.bincount(latents.indices[latents.data != 0], minlength=n_latents)
+    shares = {
+        "live_fraction": active > 0,
+        "dead_fraction": active == 0,
+        "dense_fraction": active > DENSE * n_bins,
+    }
     tables = [
-        _rows("l0", active.sum() / n_bins),
-        _rows("live_fraction", (active > 0).mean() if n_latents else np.nan),
-        _rows("density", active / n_bins, latent=np.arange(n_latents)),
+        metric_rows("l0", active.sum() / n_bins),
+        *(metric_rows(name, x.mean() if n_latents else np.nan) for name, x in shares.items()),
+        metric_rows("density", active / n_bins, latent=np.arange(n_latents)),
     ]
     return pd.concat(tables, ignore_index=True)
 
@@ -87,7 +108,8 @@ def latents_table(latents: scipy.sparse.csr_array, bins: Int[np.ndarray, "bin"])
     )
 
 
-def _rows(metric: str, value, *, unit_id=None, latent=None, bin=None) -> pd.DataFrame:
+def metric_rows(metric: str, value, *, unit_id=None, latent=None, bin=None) -> pd.DataFrame:
+    """Return a row a value: of all, or of the units, latents or bins that are named."""
     value = np.atleast_1d(np.asarray(value, dtype=np.float64))
 
     def column(values, dtype):
@@ -102,6 +124,13 @@ def _rows(metric: str, value, *, unit_id=None, latent=None, bin=None) -> pd.Data
             "value": value,
         }
     )
+
+
+def summary_rows(metric: str, values: Float[np.ndarray, "any"]) -> pd.DataFrame:
+    """Return ``metric_mean`` and ``metric_median`` over what is not NaN (null if nothing is)."""
+    there = values[~np.isnan(values)]
+    mean, median = (there.mean(), np.median(there)) if len(there) else (np.nan, np.nan)
+    return pd.concat([metric_rows(f"{metric}_mean", mean), metric_rows(f"{metric}_median", median)])
 
 
 def _pieces(counts, reconstruction, axis: int) -> Iterator[tuple[slice, np.ndarray, np.ndarray]]:
@@ -127,6 +156,24 @@ def _r2(counts, reconstruction) -> tuple[Float[np.ndarray, "unit"], Float[np.nda
 def _pooled(r2: Float[np.ndarray, "unit"], variance: Float[np.ndarray, "unit"]) -> float:
     varies = variance > 0
     return np.average(r2[varies], weights=variance[varies]) if varies.any() else np.nan
+
+
+def _population_r2(counts, reconstruction) -> float:
+    """Return R2 of the sum over units; NaN where that is constant."""
+    true, predicted = (x.sum(axis=1, dtype=np.float64) for x in (counts, reconstruction))
+    return r2_score(true, predicted) if np.ptp(true) > 0 else np.nan
+
+
+def _deviance_explained(counts, reconstruction, mean) -> tuple[Float[np.ndarray, "unit"], float]:
+    """Return the share of the deviance that is explained: of each unit, and of all together."""
+    left, all_there = np.empty((2, counts.shape[1]))
+    for units, true, predicted in _pieces(counts, reconstruction, axis=1):
+        left[units] = poisson_deviance(true, predicted, mean[units])
+        all_there[units] = mean_deviance(true, mean[units])
+    counted = (mean > 0) & (all_there > 0)
+    left[~counted] = all_there[~counted] = np.nan
+    pooled = 1 - np.nansum(left) / np.nansum(all_there) if counted.any() else np.nan
+    return 1 - left / all_there, pooled
 
 
 def _cosines(counts, reconstruction) -> tuple[Float[np.ndarray, "unit"], Float[np.ndarray, "bin"]]:

@@ -8,11 +8,13 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 import scipy.sparse
-from jaxtyping import Float, UInt
+from jaxtyping import Bool, Int, UInt
 
+from spikesieve.backtransform import unbiased
+from spikesieve.cosmoothing import score_cosmoothing
 from spikesieve.count_table import CountTable, read_counts_table
-from spikesieve.counts import SPLITS, Normalisation, fit_normalisation
-from spikesieve.errors import InputError, SpikesieveError
+from spikesieve.counts import SPLITS
+from spikesieve.errors import InputError, SpikesieveError, suggest
 from spikesieve.evaluation import (
     latents_table,
     metrics_table,
@@ -20,9 +22,10 @@ from spikesieve.evaluation import (
     score_reconstruction,
 )
 from spikesieve.files import write_json
+from spikesieve.nulls import NULLS
 from spikesieve.recording import write_table
 
-_CELLS_AT_ONCE = 1 << 22
+EMPTY = pd.DataFrame()
 
 
 def write_description(folder: Path, about: dict) -> None:
@@ -30,20 +33,33 @@ def write_description(folder: Path, about: dict) -> None:
     write_json(folder / "model.json", about)
 
 
-class Fitted(NamedTuple):
-    """A fitted method: what scoring needs of it, and nothing else.
+class Block(NamedTuple):
+    """Bins of one split. Numbers that follow each other are neighbours in time; a window of
+    bins never crosses a number that is missing."""
 
-    ``transform`` turns normalised counts ``(bin, unit)`` into CSR ``(bin, latent)``,
-    ``inverse_transform`` back; ``method`` and ``model`` name it in tables (``"pca"``,
-    ``"pca32"``); ``save(folder, about)`` writes it; ``history`` has a row a logged step.
+    counts: UInt[np.ndarray, "bin unit"]
+    bins: Int[np.ndarray, "bin"]
+
+
+class Fitted(NamedTuple):
+    """A fitted method: what scoring needs of it, and nothing else. Counts in, counts out.
+
+    ``transform(counts, bins)`` turns counts ``(bin, unit)`` into CSR ``(bin, latent)``;
+    ``reconstruct(latents)`` into the counts expected in each bin; ``predict_hidden(counts, bins,
+    hidden)`` into those of the ``hidden`` units ``(bin, hidden unit)``, from the others alone.
+    ``method`` and ``model`` name it in tables (``"pca"``, ``"pca32"``); ``save(folder, about)``
+    writes it; ``history`` has a row a logged step; ``score_levels(counts, bins)`` gives rows of
+    metrics of nested dictionaries, where there are any.
     """
 
     method: str
     model: str
-    transform: Callable[[np.ndarray], scipy.sparse.csr_array]
-    inverse_transform: Callable[[scipy.sparse.csr_array], np.ndarray]
+    transform: Callable[[np.ndarray, np.ndarray], scipy.sparse.csr_array]
+    reconstruct: Callable[[scipy.sparse.csr_array], np.ndarray]
+    predict_hidden: Callable[[np.ndarray, np.ndarray, Bool[np.ndarray, "unit"]], np.ndarray]
     save: Callable[[Path, dict], None] = write_description
     history: pd.DataFrame | None = None
+    score_levels: Callable[[np.ndarray, np.ndarray], pd.DataFrame] = lambda counts, bins: EMPTY
 
 
 def derived_seed(root_seed: int, seed: int) -> int:
@@ -61,17 +77,20 @@ def fit_and_score(
     *,
     recording: str,
     settings: dict,
-    normalisation: str,
     seed: int,
     root_seed: int,
+    null: str = "none",
 ) -> None:
     """Fit on training bins only; write the model, ``latents.parquet`` and ``metrics.parquet``.
 
     Parameters
     ----------
     counts : path of a ``counts`` table. ``folder`` : where all is written, after all is done.
-    fit : ``fit(x, seed=..., **settings) -> Fitted`` on normalised counts ``(bin, unit)``.
+    fit : ``fit(counts, bins, validation=..., seed=..., **settings) -> Fitted`` on training bins;
+        ``validation`` is a ``Block``, or None where there is no such split.
     seed : number of the run; ``derived_seed`` makes the real one, kept in ``model.json``.
+    null : ``"none"``, or a name of ``spikesieve.nulls.NULLS``: learn and be judged on counts
+        without structure between units, each split made so on its own.
 
     Raises
     ------
@@ -79,33 +98,30 @@ def fit_and_score(
         No bin to train on, no unit, settings that ``fit`` refuses; a damaged table.
     """
     table, folder = read_counts_table(counts), Path(folder)
-    train = table.rows("train")
-    if not (train.any() and table.counts.shape[1]):
+    blocks = {split: _block(table, split, null, root_seed) for split in SPLITS}
+    train = blocks["train"]
+    if 0 in train.counts.shape:
         raise InputError(
-            f"{train.sum()} training bins of {table.counts.shape[1]} units: nothing to learn from",
+            f"{len(train.bins)} training bins of {table.counts.shape[1]} units: nothing to learn "
+            "from",
             recording=recording,
             path=counts,
             fix="check counts.split and what the unit filter dropped",
         )
-    scale = fit_normalisation(table.counts[train], normalisation)
+    validation = blocks["validation"] if len(blocks["validation"].bins) else None
     try:
-        fitted = fit(
-            _normalised(scale, table.counts[train]), seed=derived_seed(root_seed, seed), **settings
-        )
+        fitted = fit(*train, validation=validation, seed=derived_seed(root_seed, seed), **settings)
+        fitted = unbiased(fitted, *train)
+        latents, metrics = _judge(table, blocks, fitted)
     except SpikesieveError as error:
         raise type(error)(str(error), recording=recording, path=counts) from error
-    latents, metrics = _judge(table, fitted, scale)
     names = {"recording": recording, "method": fitted.method, "model": fitted.model, "seed": seed}
     about = names | {
         "root_seed": root_seed,
         "derived_seed": derived_seed(root_seed, seed),
         "settings": settings,
+        "null": null,
         "unit_ids": table.unit_ids.tolist(),
-        "normalisation": {
-            "method": scale.method,
-            "scale": scale.scale.tolist(),
-            "centre": scale.centre.tolist(),
-        },
     }
     fitted.save(folder, about)
     if fitted.history is not None:
@@ -114,46 +130,43 @@ def fit_and_score(
     write_table(folder / "metrics.parquet", "metrics", metrics_table(metrics, **names))
 
 
+def _block(table: CountTable, split: str, null: str, root_seed: int) -> Block:
+    """Return the bins of a split, their structure destroyed where a ``null`` is asked for."""
+    bins = np.flatnonzero(table.rows(split))
+    counts = table.counts[bins]
+    if null != "none" and len(bins):
+        known = list(NULLS)
+        if null not in NULLS:
+            raise InputError(f"null {null!r}{suggest(null, known)}", allowed=", ".join(known))
+        counts = NULLS[null](counts, bins, derived_seed(root_seed, SPLITS.index(split)))
+    return Block(counts, bins)
+
+
 def _judge(
-    table: CountTable, fitted: Fitted, scale: Normalisation
+    table: CountTable, blocks: dict[str, Block], fitted: Fitted
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return latents of all bins that belong to a split, and scores of each split there is."""
     latents, metrics = [], []
-    for split in SPLITS:
-        bins = np.flatnonzero(table.rows(split))
+    mean = blocks["train"].counts.mean(axis=0, dtype=np.float64)
+    for split, (counts, bins) in blocks.items():
         if not len(bins):
             continue
-        counts = table.counts[bins]
-        found = fitted.transform(_normalised(scale, counts))
+        found = fitted.transform(counts, bins)
         latents.append(latents_table(found, bins))
-        predicted = _counts_again(scale, fitted.inverse_transform(found))
-        scores = score_reconstruction(
-            counts, predicted, unit_ids=table.unit_ids, bins=bins if split == "test" else None
-        )
-        metrics.append(pd.concat([scores, score_latents(found)]).assign(split=split))
+        scores = [
+            score_reconstruction(
+                counts,
+                fitted.reconstruct(found),
+                unit_ids=table.unit_ids,
+                bins=bins if split == "test" else None,
+                training_mean=mean,
+            ),
+            score_latents(found),
+        ]
+        if split != "train":
+            predict = fitted.predict_hidden
+            scores.append(score_cosmoothing(predict, counts, bins, mean, unit_ids=table.unit_ids))
+        scores += [rows for rows in [fitted.score_levels(counts, bins)] if len(rows)]
+        metrics.append(pd.concat(scores).assign(split=split))
     in_order = pd.concat(latents).sort_values("bin", kind="stable", ignore_index=True)
     return in_order, pd.concat(metrics, ignore_index=True)
-
-
-def _normalised(
-    scale: Normalisation, counts: UInt[np.ndarray, "bin unit"]
-) -> Float[np.ndarray, "bin unit"]:
-    """Apply ``scale`` in pieces: at 195,000 bins of 2,800 units a temporary copy is 2 GB."""
-    x = np.empty(counts.shape, np.float32)
-    for rows in _pieces(x):
-        x[rows] = scale.apply(counts[rows])
-    return x
-
-
-def _counts_again(
-    scale: Normalisation, x: Float[np.ndarray, "bin unit"]
-) -> Float[np.ndarray, "bin unit"]:
-    """Undo ``scale`` in place and return ``x``."""
-    for rows in _pieces(x):
-        x[rows] = scale.invert(x[rows])
-    return x
-
-
-def _pieces(x: np.ndarray) -> list[slice]:
-    step = max(1, _CELLS_AT_ONCE // x.shape[1])
-    return [slice(first, first + step) for first in range(0, len(x), step)]

@@ -82,10 +82,29 @@ CONTRACTS: dict[str, dict[str, pa.DataType]] = {
         "value": pa.float64(),
     },
     "history": {"step": pa.int64()},
+    "dictionary": {
+        "seed": pa.int64(),
+        "latent": pa.int32(),
+        "density": pa.float64(),
+        "stability": pa.float64(),
+        "stable": pa.bool_(),
+        "kept": pa.bool_(),
+        "merged_into": pa.int32(),
+        "dropped_because": pa.string(),
+    },
+    "trials": {
+        "recording": pa.string(),
+        "bin_ms": pa.float64(),
+        "n_latents": pa.int64(),
+        "k": pa.int64(),
+        "smoothing": pa.float64(),
+        "thinned_bits": pa.float64(),
+        "cosmoothing_r2": pa.float64(),
+    },
     "counts": {"time_s": pa.float64(), "split": pa.string()},
     "binned": {"time_s": pa.float64()},
 }
-_EXTRA_COLUMNS = {"sorted_units", "units", "intervals", "history", "counts", "binned"}
+_EXTRA_COLUMNS = {"sorted_units", "units", "intervals", "history", "trials", "counts", "binned"}
 
 
 def table_schema(name: str, columns: dict[str, pa.DataType] | None = None) -> pa.Schema:

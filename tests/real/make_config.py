@@ -66,6 +66,8 @@ def real_config(data: Path) -> dict:
     }
     return {
         "recordings": rows,
+        # Short recordings: wide dictionaries would memorise them.
+        "sweep": {"n_latents": [64], "k": [4, 8]},
         "overrides": {
             "hc11_buddy": unlabelled,
             "human_dandi": unlabelled,

@@ -12,7 +12,7 @@ import yaml
 ROOT = Path(__file__).parents[2]
 PARTS = ("Snakefile", "workflow", "src", "config", "envs", "requirements.lock", "pyproject.toml")
 
-#: One small recording with everything planted, and the same through the counts source's door.
+#: One small recording with everything planted, two models, one control and a sweep.
 TINY = {
     "simulations": {
         "tiny": {
@@ -25,8 +25,30 @@ TINY = {
     },
     "recordings": [{"recording": "tiny", "source": "simulated", "path": "tiny"}],
     "counts": {"extra_bin_ms": [100]},
-    "pca": {"n_components": 4},
-    "sae": {"n_latents": 16, "k": 2, "n_seeds": 2, "n_steps": 50, "batch_size": 128},
+    "baselines": {"methods": ["mean", "pca"], "n_components": 4},
+    # The first model leaves width and k to the sweep and is read by explaining away.
+    "sae": {
+        "n_seeds": 2,
+        "nulls": ["shifted"],
+        "n_steps": 50,
+        "batch_size": 128,
+        "smoothing": 0.0,
+        "models": {
+            "default": {},
+            "mini": {
+                "levels": [[8, 2], [32, 4]],
+                "n_latents": 32,
+                "k": 4,
+                "normalisation": "max_recording",
+                "loss": "msle",
+                "output_activation": "relu",
+                "readout": "encoder",
+                "min_stability": 0.0,
+                "n_instances": 1,
+            },
+        },
+    },
+    "sweep": {"n_latents": [16], "k": [2, 3], "smoothing": [0.0], "n_steps": 30},
 }
 
 

@@ -1,232 +1,236 @@
-"""Fitting and judging any method: only training bins teach, every method has the same tables."""
-
-import json
-import os
-import subprocess
-import sys
+"""Baselines: counts in, expected counts out, and hidden units from the others alone."""
 
 import numpy as np
-import pandas as pd
 import pytest
-import torch
-from sklearn.decomposition import PCA
-from sklearn.metrics import r2_score
+import scipy.stats
+from sklearn.decomposition import PCA, FactorAnalysis
 
-from spikesieve.baselines import BASELINES, fit_mean, fit_pca
-from spikesieve.binning import binned_counter, write_counts
-from spikesieve.count_table import read_counts_table
+from spikesieve.backtransform import add_term, smearing_term, unbiased
+from spikesieve.baselines import BASELINES
+from spikesieve.baselines.factor_analysis import fit_factor_analysis
+from spikesieve.baselines.ica import fit_ica
+from spikesieve.baselines.linear import Gaussian
+from spikesieve.baselines.mean import fit_mean
+from spikesieve.baselines.nmf import fit_nmf
+from spikesieve.baselines.pca import fit_pca
+from spikesieve.baselines.raw import fit_raw
+from spikesieve.cosmoothing import cosmooth
 from spikesieve.counts import NORMALISATIONS, fit_normalisation
-from spikesieve.errors import ContractError, InputError
-from spikesieve.fitting import derived_seed, fit_and_score
-from spikesieve.recording import read_table, write_table
-from spikesieve.sae.fitting import fit_sae
+from spikesieve.errors import InputError
+from spikesieve.smoothing import smooth
 
-torch.set_num_threads(1)
-
-UNITS = np.array([3, 5, 8, 13, 21, 34], np.int32)
-SPLIT = {"split": [["train", 6], ["validation", 2], ["test", 2]], "gap_s": 0.2}
-NO_INTERVALS = pd.DataFrame({"start_s": [], "stop_s": [], "name": []})
-SMALL_SAE = {"n_latents": 8, "k": 2, "n_steps": 40, "batch_size": 64, "device": "cpu"}
-RUN = {"recording": "r", "normalisation": "max_recording", "seed": 1, "root_seed": 7}
+CODED = sorted(set(BASELINES) - {"mean", "raw"})
 
 
-def write(path, counts, invalid=NO_INTERVALS):
-    write_counts(
-        path,
-        binned_counter(counts, 50, 50),
-        UNITS,
-        invalid,
-        SPLIT,
-        duration_s=len(counts) * 0.05,
-        bin_s=0.05,
-        recording="r",
+def bursts(n_bins, seed):
+    """Return counts of 20 units that four sparse, non-negative features drive."""
+    rng = np.random.default_rng(seed)
+    features = rng.gamma(4, 0.25, (n_bins, 4)) * (rng.random((n_bins, 4)) < 0.1)
+    loadings = np.zeros((4, 20))
+    for f in range(4):
+        loadings[f, 5 * f : 5 * f + 5] = [2, 3, 4, 5, 6]
+    return rng.poisson(0.3 + features @ loadings).astype(np.uint8), features
+
+
+@pytest.fixture(scope="module")
+def train():
+    return bursts(2000, 0)[0]
+
+
+@pytest.fixture(scope="module")
+def test():
+    return bursts(800, 1)
+
+
+def settings(name):
+    return {"n_components": 4} if name in CODED else {}
+
+
+@pytest.mark.parametrize("name", BASELINES)
+def test_every_method_keeps_the_protocol(name, train, test):
+    fitted = BASELINES[name](train, np.arange(2000), seed=0, **settings(name))
+    counts, bins = test[0], np.arange(5000, 5800)
+    before = counts.copy()
+    latents = fitted.transform(counts, bins)
+    assert latents.format == "csr"
+    assert latents.dtype == np.float32
+    assert fitted.model == (f"{name}4" if name in CODED else name)
+    assert latents.shape == (800, {"mean": 0, "raw": 20}.get(name, 4))
+    hidden = np.arange(20) % 3 == 0
+    for predicted, width in [
+        (fitted.reconstruct(latents), 20),
+        (fitted.predict_hidden(counts, bins, hidden), 7),
+    ]:
+        assert predicted.shape == (800, width)
+        assert predicted.dtype == np.float32
+        assert (predicted >= 0).all()
+    np.testing.assert_array_equal(counts, before)
+
+
+@pytest.mark.parametrize("name", BASELINES)
+def test_hidden_units_are_not_looked_at(name, train, test):
+    fitted = BASELINES[name](train, np.arange(2000), seed=0, **settings(name))
+    hidden = np.arange(20) % 4 == 0
+    changed = np.where(hidden, 99, test[0]).astype(np.uint8)
+    a, b = (fitted.predict_hidden(c, np.arange(800), hidden) for c in (test[0], changed))
+    np.testing.assert_allclose(a, b, rtol=1e-5)
+
+
+@pytest.mark.parametrize("name", CODED)
+def test_hidden_units_are_predicted_from_the_others(name, train, test):
+    fitted = unbiased(
+        BASELINES[name](train, np.arange(2000), seed=0, n_components=4), train, np.arange(2000)
     )
-    return path
+    r2, bits = cosmooth(fitted.predict_hidden, test[0], np.arange(800), train.mean(axis=0))
+    assert r2.mean() > 0.3
+    assert bits.mean() > 0.1
 
 
-@pytest.fixture
-def counts():
-    rng = np.random.default_rng(0)
-    on = rng.random((1000, 2)) < 0.2
-    rate = 0.3 + on @ np.array([[2, 2, 2, 0, 0, 0], [0, 0, 0, 2, 2, 2]])
-    return rng.poisson(rate).astype(np.uint8)
-
-
-@pytest.fixture
-def path(counts, tmp_path):
-    return write(tmp_path / "counts.parquet", counts)
-
-
-def test_reading_gives_back_what_was_written(counts, path):
-    table = read_counts_table(path)
-    np.testing.assert_array_equal(table.counts, counts)
-    assert table.counts.dtype == np.uint8
-    assert table.unit_ids.tolist() == UNITS.tolist()
-    np.testing.assert_allclose(table.time_s, np.arange(1000) * 0.05)
-    assert pd.Series(table.split).value_counts().to_dict() == {
-        "train": 600,
-        "validation": 196,
-        "test": 196,
-        "gap": 8,
-    }
-
-
-@pytest.mark.parametrize(
-    ("columns", "message"),
-    [
-        ({"unit": np.array([1], np.uint8)}, "'unit' is no unit id"),
-        ({"4": np.array([1], np.int64)}, "'4' is int64, not unsigned"),
-        ({"4": pd.array([None], "UInt8")}, "damaged"),
-        ({"split": ["later"]}, "'later'"),
-    ],
-)
-def test_tables_that_are_no_counts(tmp_path, columns, message):
-    frame = pd.DataFrame({"time_s": [0.0], "split": ["train"]} | columns)
-    write_table(tmp_path / "c.parquet", "counts", frame)
-    with pytest.raises(ContractError, match=message):
-        read_counts_table(tmp_path / "c.parquet")
-
-
-def test_another_table_and_a_truncated_one(path, tmp_path):
-    write_table(tmp_path / "h.parquet", "history", pd.DataFrame({"step": [1]}))
-    with pytest.raises(ContractError, match="'history'"):
-        read_counts_table(tmp_path / "h.parquet")
-    path.write_bytes(path.read_bytes()[:-100])
-    with pytest.raises(ContractError, match="not a readable"):
-        read_counts_table(path)
-
-
-def test_the_mean_scores_zero_on_the_bins_it_saw(path, tmp_path):
-    fit_and_score(path, tmp_path / "mean", fit_mean, settings={}, **RUN)
-    metrics = read_table(tmp_path / "mean/metrics.parquet", "metrics")
-    r2 = metrics.query("metric == 'r2'").set_index(["split", "unit_id"])["value"]
-    np.testing.assert_allclose(r2["train"], 0, atol=1e-6)
-    assert (r2["test"] <= 1e-6).all()
-    assert len(read_table(tmp_path / "mean/latents.parquet", "latents")) == 0
-    assert metrics.query("metric == 'l0'")["value"].eq(0).all()
+def test_the_mean_and_raw_counts_predict_nothing(train, test):
+    for fit in (fit_mean, fit_raw):
+        fitted = fit(train, np.arange(2000))
+        r2, bits = cosmooth(fitted.predict_hidden, test[0], np.arange(800), train.mean(axis=0))
+        assert (r2 <= 0).all()
+        np.testing.assert_allclose(bits, 0, atol=1e-5)
+    latents = fit_raw(train, np.arange(2000)).transform(test[0], np.arange(800))
+    np.testing.assert_array_equal(latents.toarray(), test[0])
 
 
 @pytest.mark.parametrize("normalisation", NORMALISATIONS)
-def test_pca_scores_as_scikit_learn_says(counts, path, tmp_path, normalisation):
-    run = RUN | {"normalisation": normalisation}
-    fit_and_score(path, tmp_path / "pca", fit_pca, settings={"n_components": 2}, **run)
-    table = read_counts_table(path)
-    train, test = table.rows("train"), table.rows("test")
-    scale = fit_normalisation(counts[train], normalisation)
-    pca = PCA(2).fit(scale.apply(counts[train]))
-    latents = pca.transform(scale.apply(counts[test]))
-    predicted = scale.invert(pca.inverse_transform(latents))
-    expected = r2_score(counts[test], predicted, multioutput="raw_values")
-    metrics = read_table(tmp_path / "pca/metrics.parquet", "metrics").query("split == 'test'")
-    found = metrics.query("metric == 'r2'").set_index("unit_id")["value"]
-    np.testing.assert_allclose(found.loc[UNITS], expected, atol=1e-4)
-    assert set(metrics["model"]) == {"pca2"}
-    long = read_table(tmp_path / "pca/latents.parquet", "latents")
-    wide = long.pivot_table(index="bin", columns="latent", values="activation").fillna(0)
-    np.testing.assert_allclose(wide.loc[np.flatnonzero(test)], latents, atol=1e-4)
-    assert not set(long["bin"]) & set(np.flatnonzero(table.rows("gap")))
+def test_pca_is_scikit_learns(train, test, normalisation):
+    fitted = fit_pca(train, np.arange(2000), n_components=3, normalisation=normalisation)
+    scale = fit_normalisation(train, normalisation)
+    pca = PCA(3).fit(scale.apply(train))
+    latents = pca.transform(scale.apply(test[0]))
+    found = fitted.transform(test[0], np.arange(800))
+    np.testing.assert_allclose(found.toarray(), latents, atol=1e-4)
+    expected = scale.invert(pca.inverse_transform(latents))
+    np.testing.assert_allclose(fitted.reconstruct(found), expected, atol=1e-3)
 
 
-def test_pca_says_how_many_components_there_are(counts):
-    fitted = fit_pca(counts.astype(np.float32), n_components=32)
-    assert fitted.model == "pca6"
-    x = counts[:50].astype(np.float32)
-    np.testing.assert_allclose(fitted.inverse_transform(fitted.transform(x)), x, atol=1e-4)
+def test_there_are_at_most_as_many_components_as_units_and_bins(train):
+    fitted = fit_pca(train, np.arange(2000), n_components=32)
+    assert fitted.model == "pca20"
+    x = train[:50]
+    again = fitted.reconstruct(fitted.transform(x, np.arange(50)))
+    np.testing.assert_allclose(again, x, atol=1e-3)
+    assert fit_pca(train[:5], np.arange(5)).model == "pca5"
+
+
+def test_the_gaussian_prediction_is_the_conditional_mean():
+    rng = np.random.default_rng(0)
+    mean, loadings = rng.normal(size=6), rng.normal(size=(2, 6))
+    noise = rng.uniform(0.1, 2, 6)
+    x, hidden = rng.normal(size=(5, 6)), np.array([True, False, False, True, False, False])
+    cov = loadings.T @ loadings + np.diag(noise)
+    weights = np.linalg.solve(cov[~hidden][:, ~hidden], cov[~hidden][:, hidden])
+    expected = mean[hidden] + (x - mean)[:, ~hidden] @ weights
+    found = Gaussian(mean, loadings, noise).predict(x, hidden)
+    np.testing.assert_allclose(found, expected, rtol=1e-4)
+
+
+def test_factor_analysis_is_scikit_learns(train, test):
+    fitted = fit_factor_analysis(train, np.arange(2000), n_components=4, max_iterations=1000)
+    scale = fit_normalisation(train, "sqrt_centred")
+    model = FactorAnalysis(4, tol=1e-3, max_iter=2000).fit(scale.apply(train))
+    expected = model.transform(scale.apply(test[0]))
+    found = fitted.transform(test[0], np.arange(800)).toarray()
+    correlation = np.abs(np.corrcoef(found.T, expected.T)[:4, 4:])
+    assert correlation.max(axis=1).min() > 0.98
+
+
+@pytest.mark.parametrize("fit", [fit_nmf, fit_ica])
+def test_parts_find_the_planted_features(fit, train, test):
+    fitted = fit(train, np.arange(2000), n_components=4)
+    counts, features = test
+    found = fitted.transform(counts, np.arange(800)).toarray()
+    correlation = np.corrcoef(found.T, features.T)[:4, 4:]
+    assert correlation.max(axis=0).min() > 0.85  # and the sign is right
+    assert scipy.stats.skew(found).min() > 0
+
+
+def test_nmf_weights_are_never_negative_and_counts_need_no_rescaling(train):
+    fitted = fit_nmf(train, np.arange(2000), n_components=4)
+    latents = fitted.transform(train, np.arange(2000))
+    assert (latents.data >= 0).all()
+    np.testing.assert_allclose(
+        fitted.reconstruct(latents).mean(axis=0), train.mean(axis=0), rtol=0.02
+    )
+
+
+@pytest.mark.parametrize("name", CODED)
+def test_silent_units_and_seeds_do_no_harm(name, train):
+    silent = train.copy()
+    silent[:, 4] = 0
+    fitted = [
+        BASELINES[name](silent, np.arange(2000), seed=seed, n_components=4) for seed in (3, 3)
+    ]
+    hidden = np.arange(20) < 5
+    a, b = (f.predict_hidden(silent, np.arange(2000), hidden) for f in fitted)
+    np.testing.assert_array_equal(a, b)
+    assert np.isfinite(a).all()
+    assert a[:, 4].max() < 0.05
+
+
+def test_smoothing_never_crosses_a_gap():
+    counts = np.array([[3], [0], [0], [6], [9]], np.uint8)
+    bins = np.array([10, 11, 12, 20, 21])
+    np.testing.assert_allclose(smooth(counts, bins, 1)[:, 0], [1.5, 1, 0, 7.5, 7.5])
+    np.testing.assert_allclose(smooth(counts, bins, 5)[:, 0], [1, 1, 1, 7.5, 7.5])
+    np.testing.assert_array_equal(smooth(counts, bins, 0), counts)
+    assert smooth(counts[:0], bins[:0], 2).shape == (0, 1)
+
+
+@pytest.mark.parametrize("name", [*CODED, "raw"])
+def test_smoothing_is_part_of_the_method(name, train, test):
+    smoothed = BASELINES[name](train, np.arange(2000), seed=0, smoothing_bins=2, **settings(name))
+    bins = np.arange(800)
+    together = smoothed.transform(test[0], bins).toarray()
+    apart = smoothed.transform(test[0], 10 * bins).toarray()
+    assert np.abs(together - apart).max() > 0.1
+
+
+def test_the_mean_of_predictions_is_that_of_the_counts(train):
+    bins, hidden = np.arange(2000), np.arange(20) % 3 == 0
+    plain = fit_pca(train, bins, n_components=4)
+    fitted = unbiased(plain, train, bins)
+    low = plain.predict_hidden(train, bins, hidden)
+    right = fitted.predict_hidden(train, bins, hidden)
+    mean = train.mean(axis=0)
+    assert (low.mean(axis=0) < 0.9 * mean[hidden]).all()
+    np.testing.assert_allclose(right.mean(axis=0), mean[hidden], rtol=1e-3)
+    latents = fitted.transform(train, bins)
+    np.testing.assert_allclose(fitted.reconstruct(latents).mean(axis=0), mean, rtol=1e-3)
+    other = fitted.predict_hidden(train, bins, ~hidden)
+    np.testing.assert_allclose(other.mean(axis=0), mean[~hidden], rtol=1e-3)
+
+
+def test_the_term_of_a_long_recording_is_learnt_from_neighbouring_bins():
+    long = np.tile(bursts(2000, 2)[0], (5, 1))
+    seen = []
+
+    def spy(counts, bins):
+        seen.append(bins)
+        return plain.transform(counts, bins)
+
+    plain = fit_pca(long, np.arange(10_000), n_components=4)
+    unbiased(plain._replace(transform=spy), long, np.arange(10_000))
+    assert len(seen[0]) == 4096
+    assert (np.diff(seen[0]) == 1).sum() == 8 * 511
+    assert seen[0][0] == 0
+    assert seen[0][-1] == 9999
+
+
+def test_predictions_stay_above_zero_when_the_term_is_negative():
+    counts, predicted = np.array([[0], [1]]), np.array([[0.2], [1.8]], np.float32)
+    term = smearing_term(counts, predicted)
+    np.testing.assert_allclose(term, -0.5)
+    np.testing.assert_allclose(add_term(predicted, term)[:, 0], [0, 1.3], rtol=1e-6)
+
+
+@pytest.mark.parametrize("name", CODED)
+def test_settings_that_make_no_sense(name, train):
     with pytest.raises(InputError, match="n_components 0"):
-        fit_pca(x, n_components=0)
-
-
-def test_every_method_writes_the_same_metrics(path, tmp_path):
-    kinds = {}
-    for name, fit, settings in [
-        ("mean", fit_mean, {}),
-        ("pca", fit_pca, {"n_components": 3}),
-        ("sae", fit_sae, SMALL_SAE),
-    ]:
-        fit_and_score(path, tmp_path / name, fit, settings=settings, **RUN)
-        metrics = read_table(tmp_path / name / "metrics.parquet", "metrics")
-        assert set(metrics["method"]) == {name}
-        metrics = metrics.query("metric != 'density'")
-        kinds[name] = metrics.drop(columns=["method", "model", "value"]).to_csv(index=False)
-        latents = read_table(tmp_path / name / "latents.parquet", "latents")
-        assert latents.equals(latents.sort_values(["bin", "latent"], ignore_index=True))
-    assert kinds["mean"] == kinds["pca"] == kinds["sae"]
-    assert set(BASELINES) == {"mean", "pca"}
-
-
-def test_what_happens_in_test_bins_teaches_nothing(counts, path, tmp_path):
-    changed, test = counts.copy(), read_counts_table(path).split != "train"
-    changed[test] = 9
-    other = write(tmp_path / "other.parquet", changed)
-    for source, folder in ((path, "a"), (other, "b")):
-        fit_and_score(source, tmp_path / folder, fit_sae, settings=SMALL_SAE, **RUN)
-    for name in ("checkpoint.safetensors", "model.json"):
-        assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
-    a, b = (read_table(tmp_path / f / "metrics.parquet", "metrics") for f in "ab")
-    assert a.query("split == 'train'").equals(b.query("split == 'train'"))
-    assert not a.query("split == 'test'").equals(b.query("split == 'test'"))
-
-
-def test_the_model_is_described_beside_it(path, tmp_path):
-    fit_and_score(path, tmp_path / "sae", fit_sae, settings=SMALL_SAE, **RUN)
-    model = json.loads((tmp_path / "sae/model.json").read_text())
-    assert model["settings"]["seed"] == model["about"]["derived_seed"] == derived_seed(7, 1)
-    assert model["about"]["unit_ids"] == UNITS.tolist()
-    assert model["about"]["normalisation"]["method"] == "max_recording"
-    metrics = read_table(tmp_path / "sae/metrics.parquet", "metrics")
-    assert set(metrics["seed"]) == {1}
-    assert len({derived_seed(root, seed) for root in range(20) for seed in range(20)}) == 400
-
-
-def test_a_split_may_be_missing_but_training_bins_may_not(counts, tmp_path):
-    invalid = pd.DataFrame({"start_s": [0.0], "stop_s": [30.0], "name": ["invalid"]})
-    path = tmp_path / "c.parquet"
-    write(path, counts)
-    frame = read_table(path, "counts")
-    write_table(path, "counts", frame[frame["split"] != "test"])
-    fit_and_score(path, tmp_path / "out", fit_pca, settings={"n_components": 2}, **RUN)
-    metrics = read_table(tmp_path / "out/metrics.parquet", "metrics")
-    assert set(metrics["split"]) == {"train", "validation"}
-    write_table(path, "counts", frame[frame["split"] != "train"])
-    with pytest.raises(InputError, match="recording 'r'.*0 training bins"):
-        fit_and_score(path, tmp_path / "none", fit_pca, settings={"n_components": 2}, **RUN)
-    with pytest.raises(InputError, match="no bin is left for train, block 1 of 3"):
-        write(path, counts, invalid)
-    assert not (tmp_path / "none").exists()
-
-
-def test_settings_that_make_no_sense_leave_nothing_behind(path, tmp_path):
-    settings = SMALL_SAE | {"k": 9}
-    with pytest.raises(InputError, match=r"recording 'r': .*counts.parquet: k 9 is more than"):
-        fit_and_score(path, tmp_path / "bad", fit_sae, settings=settings, **RUN)
-    assert not (tmp_path / "bad").exists()
-
-
-@pytest.mark.parametrize(
-    ("script", "options", "files"),
-    [
-        (
-            "fit_baseline.py",
-            ["--method", "pca", "--settings", '{"n_components": 2}'],
-            {"model.json", "latents.parquet", "metrics.parquet"},
-        ),
-        (
-            "train_sae.py",
-            ["--architecture", "batch_topk", "--settings", json.dumps(SMALL_SAE)],
-            {
-                "model.json",
-                "latents.parquet",
-                "metrics.parquet",
-                "history.parquet",
-                "checkpoint.safetensors",
-            },
-        ),
-    ],
-)
-def test_scripts_run_without_snakemake(root, path, tmp_path, script, options, files):
-    command = [sys.executable, root / "workflow/scripts" / script, path, *options]
-    command += ["--recording", "r", "--normalisation", "sqrt_centred", "--seed", "0"]
-    command += ["--root-seed", "0", "--folder", tmp_path / "out"]
-    environment = os.environ | {"PYTHONPATH": str(root / "src")}
-    subprocess.run(command, check=True, env=environment)
-    assert {p.name for p in (tmp_path / "out").iterdir()} == files
+        BASELINES[name](train, np.arange(2000), n_components=0)
+    with pytest.raises(InputError, match="smoothing_bins -1"):
+        BASELINES[name](train, np.arange(2000), smoothing_bins=-1)

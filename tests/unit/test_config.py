@@ -3,8 +3,23 @@ import copy
 import pytest
 import yaml
 
-from spikesieve.config import read_config
+from spikesieve.baselines import BASELINES
+from spikesieve.config import SHARED, read_config
+from spikesieve.counts import NORMALISATIONS
 from spikesieve.errors import ConfigError
+from spikesieve.nulls import NULLS
+from spikesieve.sae.losses import LOSSES, OUTPUT_ACTIVATIONS
+from spikesieve.sae.optimisers import OPTIMISERS
+from spikesieve.sae.penalties import PENALTIES
+from spikesieve.sae.schedules import SCHEDULES
+from spikesieve.sae.settings import (
+    ARCHITECTURES,
+    PRE_BIASES,
+    PRECISIONS,
+    READOUTS,
+    WINDOWS,
+    Settings,
+)
 from spikesieve.widths import whole_multiple, width_text
 
 ROW = {"recording": "a", "source": "nwb", "path": "results/a.nwb"}
@@ -41,7 +56,7 @@ def test_the_shipped_config_spells_out_every_key_with_its_default(shipped, schem
     compare(shipped, schema)
 
 
-@pytest.mark.parametrize("name", ["config.yaml", "allen.yaml", "retina.yaml"])
+@pytest.mark.parametrize("name", ["config.yaml", "allen.yaml", "retina.yaml", "doors.yaml"])
 def test_each_shipped_config_is_valid(root, shipped, schemas, monkeypatch, name):
     monkeypatch.chdir(root)
     preset = yaml.safe_load((root / "config" / name).read_text())
@@ -69,7 +84,8 @@ def test_all_mistakes_are_named_at_once_with_the_nearest_right_name(schemas):
         {
             "unitz": {},
             "seed": "zero",
-            "counts": {"binms": 50, "normalisation": "max_units"},
+            "counts": {"binms": 50},
+            "sae": {"normalisation": "max_units"},
             "overrides": {"b": {}, "a": {"unit": {}, "sae": {"kk": 3}}},
             "recordings": [
                 ROW,
@@ -89,6 +105,7 @@ def test_all_mistakes_are_named_at_once_with_the_nearest_right_name(schemas):
         "unknown key 'unitz' (did you mean 'units'?)",
         "seed: 'zero' is not of type 'integer'",
         "unknown key 'counts.binms' (did you mean 'bin_ms'?)",
+        "sae.normalisation: 'max_units' is not one of",
         "(did you mean 'max_unit'?)",
         "overrides: no recording 'b'",
         "overrides.a: unknown section 'unit' (did you mean 'units'?)",
@@ -104,6 +121,54 @@ def test_all_mistakes_are_named_at_once_with_the_nearest_right_name(schemas):
         "row 9 (r): 'sha256' is a required property",
     ):
         assert part in text
+
+
+def test_mistakes_inside_models_are_named(schemas):
+    models = {"wide": {"n_latent": 64}, "mini": {"loss": "mslle"}, "own": {"n_seeds": 3}}
+    given = {
+        "sae": {"models": models | {"No Name": {}}},
+        "sweep": {"kk": [1]},
+        "overrides": {"a": {"sae": {"models": {"wide": {"k": "two"}}}}},
+        "recordings": [ROW],
+    }
+    text = errors_of(given, schemas)
+    for part in (
+        "sae.models.wide: unknown key 'n_latent' (did you mean 'n_latents'?)",
+        "sae.models.mini: loss: 'mslle' is not one of",
+        "(did you mean 'msle'?)",
+        "sae.models.own: unknown key 'n_seeds'",
+        "'No Name' does not match",
+        "unknown key 'sweep.kk'",
+        "overrides.a.sae.models.wide: k: 'two' is not of type",
+    ):
+        assert part in text
+    for section in ({"models": None}, {"models": {"wide": None}}, {"models": {}}, None):
+        assert "problem(s) in the configuration" in errors_of(
+            {"recordings": [ROW], "sae": section}, schemas
+        )
+
+
+def test_the_schema_knows_the_names_that_the_library_knows(schemas):
+    schema = yaml.safe_load((schemas / "config.schema.yaml").read_text())
+    sae = schema["properties"]["sae"]["properties"]
+    for key, names in {
+        "architecture": ARCHITECTURES,
+        "readout": READOUTS,
+        "normalisation": NORMALISATIONS,
+        "window": WINDOWS,
+        "pre_bias": PRE_BIASES,
+        "loss": LOSSES,
+        "output_activation": OUTPUT_ACTIVATIONS,
+        "penalty": ["none", *PENALTIES, "l0"],
+        "optimiser": OPTIMISERS,
+        "schedule": SCHEDULES,
+        "precision": PRECISIONS,
+    }.items():
+        assert set(sae[key]["enum"]) == set(names), key
+    assert set(sae["nulls"]["items"]["enum"]) == {*NULLS, "random"}
+    methods = schema["properties"]["baselines"]["properties"]["methods"]["items"]["enum"]
+    assert set(methods) == {*BASELINES} - {"raw"}
+    assert {*Settings._fields} - {"seed"} == {*sae} - {*SHARED} - {"n_instances"}
 
 
 @pytest.mark.parametrize(

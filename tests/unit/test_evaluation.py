@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import scipy.sparse
-from sklearn.metrics import r2_score
+from sklearn.metrics import mean_poisson_deviance, r2_score
 
 from spikesieve.evaluation import latents_table, metrics_table, score_latents, score_reconstruction
 from spikesieve.recording import CONTRACTS, read_table, write_table
@@ -96,6 +96,55 @@ def test_sparsity_of_latents():
     none = score_latents(scipy.sparse.csr_array((3, 0), dtype=np.float32))
     assert value(none, "l0") == 0
     assert np.isnan(value(none, "live_fraction"))
+    assert np.isnan(value(none, "dense_fraction"))
+
+
+def test_dense_and_dead_latents():
+    active = np.array([[1, 1, 0, 0], [1, 1, 0, 0], [1, 0, 0, 1], [1, 0, 0, 0]])
+    scores = score_latents(scipy.sparse.csr_array(active.astype(np.float32)))
+    assert value(scores, "dense_fraction") == 0.25  # half of the bins is not over half
+    assert value(scores, "dead_fraction") == 0.25
+    assert value(scores, "live_fraction") == 0.75
+
+
+def test_deviance_explained():
+    rng = np.random.default_rng(0)
+    rate = np.outer(rng.choice([1.0, 6.0], 3000), [0.5, 1, 2])
+    counts, mean = rng.poisson(rate), rate.mean(axis=0)
+
+    def score(predicted, training_mean=mean):
+        return score_reconstruction(
+            counts, predicted.astype(np.float32), unit_ids=UNITS, training_mean=training_mean
+        )
+
+    chance = score(np.tile(mean, (3000, 1)))
+    assert value(chance, "deviance_explained_pooled") == pytest.approx(0, abs=1e-6)
+    assert value(chance, "deviance_explained", unit_id=9) == pytest.approx(0, abs=1e-6)
+    truth = score(rate)
+    expected = [
+        1
+        - mean_poisson_deviance(counts[:, u], rate[:, u])
+        / mean_poisson_deviance(counts[:, u], np.full(3000, mean[u]))
+        for u in range(3)
+    ]
+    found = truth.query("metric == 'deviance_explained'")["value"]
+    np.testing.assert_allclose(found, expected, rtol=1e-5)
+    assert value(truth, "deviance_explained_median") == pytest.approx(np.median(expected))
+    assert min(expected) < value(truth, "deviance_explained_pooled") < max(expected)
+    assert value(score(counts.astype(float)), "deviance_explained_mean") > 0.999  # the floor
+    nothing = score(counts * 0.0)
+    assert np.isfinite(value(nothing, "deviance_explained_pooled"))
+    assert value(nothing, "deviance_explained_pooled") < 0
+    unknown = score(rate, np.array([0, *mean[1:]]))
+    assert np.isnan(value(unknown, "deviance_explained", unit_id=4))
+    assert np.isfinite(value(unknown, "deviance_explained_pooled"))
+
+
+def test_population_sum(counts):
+    predicted = counts[:, ::-1].astype(np.float32)
+    scores = score_reconstruction(counts, predicted, unit_ids=UNITS)
+    assert value(scores, "r2_population_sum") == 1
+    assert value(scores, "r2_pooled") == pytest.approx(0)
 
 
 def test_latents_table_is_sorted_holds_no_zeros_and_leaves_its_input_alone():

@@ -19,13 +19,25 @@ from workflow_runner import (
 INGEST = {"ingest_simulated": 1}
 UNITS = {"filter_units": 1}
 COUNTS = {"bin_counts": 2}
-PCA, BASELINES, SAE = {"fit_baseline": 1}, {"fit_baseline": 2}, {"train_sae": 2}
 OVERVIEW, QUALITY = {"figure_overview_of": 1}, {"figure_unit_quality_of": 1}
-COUNTS_FIGURE, RECONSTRUCTION = {"figure_counts_of": 1}, {"figure_reconstruction_of": 1}
-TRAINING = {"figure_sae_training_of": 1}
-LEARNERS = BASELINES | SAE | RECONSTRUCTION | TRAINING
-FROM_COUNTS = COUNTS | COUNTS_FIGURE | LEARNERS
+COUNTS_FIGURE = {"figure_counts_of": 1}
+PCA, BASELINES = {"fit_baseline": 1}, {"fit_baseline": 2}
+SWEEP = {"sweep_sae": 1, "choose_sae": 1, "figure_sae_sweep_of": 1}
+SAE = {"train_sae": 4, "judge_sae": 2}
+ONE_MODEL, ONE_SEED = {"train_sae": 2, "judge_sae": 1}, {"train_sae": 2, "judge_sae": 2}
+NULLS = {"train_null": 2, "judge_null": 1}
+RECOVERY = {"score_planted": 1, "figure_recovery_of": 1}
+METHODS = {"figure_reconstruction_of": 1, "figure_cosmoothing_of": 1} | RECOVERY
+STABILITY = {"figure_sae_stability_of": 1}
+MODELS = {"figure_sae_density_of": 1, "figure_sae_levels_of": 1} | STABILITY
+OF_ALL_MODELS = METHODS | MODELS
+OF_FIRST_MODEL = OF_ALL_MODELS | {"figure_sae_training_of": 1}
+FROM_MODELS = SAE | NULLS | OF_FIRST_MODEL
+FIRST_MODEL = ONE_MODEL | NULLS | OF_FIRST_MODEL
+FROM_COUNTS = COUNTS | COUNTS_FIGURE | BASELINES | SWEEP | FROM_MODELS
 EVERYTHING = INGEST | UNITS | OVERVIEW | QUALITY | FROM_COUNTS
+
+MINI = TINY["sae"]["models"]["mini"]
 
 
 def changed(**sections):
@@ -62,12 +74,24 @@ def test_a_fresh_project_wants_everything(tmp_path):
         ({"seed": 1}, EVERYTHING),
         ({"units": {"min_firing_rate_hz": 1.0}}, UNITS | OVERVIEW | QUALITY | FROM_COUNTS),
         ({"counts": {"gap_s": 0.5}}, FROM_COUNTS),
-        ({"counts": {"normalisation": "max_unit"}}, LEARNERS | {"fit_baseline": 1}),
         ({"counts": {"extra_bin_ms": [200]}}, {"bin_counts": 1} | COUNTS_FIGURE),
-        ({"pca": {"n_components": 3}}, PCA | RECONSTRUCTION),
-        ({"sae": {"k": 3}}, SAE | RECONSTRUCTION | TRAINING),
-        ({"sae": {"n_seeds": 3}}, {"train_sae": 1} | RECONSTRUCTION | TRAINING),
-        ({"overrides": {"tiny": {"pca": {"n_components": 3}}}}, PCA | RECONSTRUCTION),
+        ({"baselines": {"n_components": 3}}, PCA | METHODS),
+        ({"overrides": {"tiny": {"baselines": {"n_components": 3}}}}, PCA | METHODS),
+        ({"sae": {"n_steps": 60}}, FROM_MODELS),
+        ({"sae": {"normalisation": "max_unit"}}, SWEEP | FIRST_MODEL),
+        ({"overrides": {"tiny": {"sae": {"loss": "asymmetric"}}}}, SWEEP | FIRST_MODEL),
+        (
+            {"sae": {"n_seeds": 3}},
+            ONE_SEED | {"train_null": 1, "judge_null": 1} | OF_FIRST_MODEL,
+        ),
+        ({"sae": {"nulls": []}}, {"figure_sae_stability_of": 1}),
+        (
+            {"sae": {"models": {"default": {}, "mini": MINI | {"k": 5, "levels": []}}}},
+            ONE_MODEL | OF_ALL_MODELS,
+        ),
+        ({"sae": {"models": TINY["sae"]["models"] | {"third": MINI}}}, ONE_MODEL | OF_ALL_MODELS),
+        ({"sweep": {"k": [2, 4]}}, SWEEP | FIRST_MODEL),
+        ({"sweep": {"n_latents": [16, 24]}}, SWEEP | FIRST_MODEL),
     ],
     ids=str,
 )
@@ -91,8 +115,12 @@ def test_an_added_recording_runs_alone(project):
         ("src/spikesieve/figures/counts.py", COUNTS_FIGURE),
         ("src/spikesieve/figures/overview.py", OVERVIEW),
         ("src/spikesieve/binning.py", FROM_COUNTS),
-        ("src/spikesieve/baselines/pca.py", BASELINES | RECONSTRUCTION),
-        ("src/spikesieve/sae/training.py", SAE | RECONSTRUCTION | TRAINING),
+        ("src/spikesieve/baselines/pca.py", BASELINES | METHODS),
+        ("src/spikesieve/sae/training.py", SWEEP | FROM_MODELS),
+        ("src/spikesieve/sae/sweep.py", SWEEP | FIRST_MODEL),
+        ("src/spikesieve/cosmoothing.py", BASELINES | SWEEP | FROM_MODELS),
+        ("src/spikesieve/sae/pruning.py", {"judge_sae": 2, "judge_null": 1} | RECOVERY | STABILITY),
+        ("src/spikesieve/figures/sae_levels.py", {"figure_sae_levels_of": 1}),
         ("src/spikesieve/units.py", UNITS | OVERVIEW | QUALITY | FROM_COUNTS),
         ("workflow/scripts/filter_units.py", UNITS | OVERVIEW | QUALITY | FROM_COUNTS),
     ],

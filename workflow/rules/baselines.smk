@@ -16,7 +16,7 @@ rule fit_baseline:
     benchmark:
         "results/benchmarks/rules/fit_baseline/{recording}/{method}/seed{seed}.tsv"
     wildcard_constraints:
-        method="pca|mean",
+        method="mean|pca|factor_analysis|nmf|ica",
     conda:
         ENV
     threads: 1
@@ -25,12 +25,10 @@ rule fit_baseline:
         runtime=60,
     params:
         settings=baseline_settings,
-        normalisation=baseline_normalisation,
         root_seed=CONFIG.settings["seed"],
         code=code("fit_baseline.py"),
     shell:
         "stage {log:q} fit_baseline.py {input:q} --recording {wildcards.recording:q} "
         "--method {wildcards.method} --settings {params.settings:q} "
-        "--normalisation {params.normalisation:q} --seed {wildcards.seed} "
-        "--root-seed {params.root_seed} "
+        "--seed {wildcards.seed} --root-seed {params.root_seed} "
         "--folder results/baselines/{wildcards.recording:q}/{wildcards.method}/seed{wildcards.seed}"

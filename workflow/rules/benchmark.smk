@@ -1,6 +1,8 @@
-"""Benchmarks, a target of their own (snakemake benchmark): ours, the other, the ratio in one run.
+"""Benchmarks, targets of their own: snakemake benchmark, benchmark_sae, benchmark_recovery.
 
-Needs nothing. Makes results/benchmarks/*.csv and prints them.
+Need nothing. Make results/benchmarks/*.csv and figures beside them. Ours and others take turns
+within one run. Other packages of autoencoders are timed by the Python that the environment
+variable SPIKESIEVE_PEERS_PYTHON names, one that has envs/benchmark.txt; without it ours alone.
 """
 
 
@@ -59,3 +61,113 @@ rule benchmark:
         runtime=5,
     shell:
         "cat {input:q} | tee {log:q}"
+
+
+rule benchmark_sae_steps:
+    output:
+        ratios="results/benchmarks/sae.csv",
+        growth="results/benchmarks/sae_growth.csv",
+    log:
+        "results/logs/benchmark_sae_steps.log",
+    benchmark:
+        "results/benchmarks/rules/benchmark_sae_steps.tsv"
+    conda:
+        ENV
+    threads: 2
+    resources:
+        mem_mb=8000,
+        runtime=120,
+    params:
+        code=code("benchmark_sae.py"),
+        peers=code("benchmark_sae_peer.py"),
+        packages=code("benchmark_sae_packages.py"),
+    shell:
+        "stage {log:q} benchmark_sae.py {output.ratios:q} --growth {output.growth:q} "
+        "--threads {threads}"
+
+
+rule benchmark_sae:
+    input:
+        ratios=rules.benchmark_sae_steps.output.ratios,
+        growth=rules.benchmark_sae_steps.output.growth,
+    output:
+        picture="results/benchmarks/sae_speed.png",
+        others=multiext("results/benchmarks/sae_speed", ".pdf", ".csv"),
+    log:
+        "results/logs/benchmark_sae.log",
+    benchmark:
+        "results/benchmarks/rules/benchmark_sae.tsv"
+    conda:
+        ENV
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=10,
+    params:
+        code=code("figure_sae_speed.py"),
+    shell:
+        "stage {log:q} figure_sae_speed.py {input.ratios:q} {input.growth:q} "
+        "--picture {output.picture:q}"
+
+
+rule benchmark_recovery_job:
+    output:
+        "results/benchmarks/recovery/{tier}_{seed}.csv",
+    log:
+        "results/logs/benchmark_recovery/{tier}_{seed}.log",
+    benchmark:
+        "results/benchmarks/rules/benchmark_recovery/{tier}_{seed}.tsv"
+    wildcard_constraints:
+        tier="[A-E]",
+    conda:
+        ENV
+    threads: 2
+    resources:
+        mem_mb=6000,
+        runtime=120,
+    params:
+        code=code("benchmark_recovery.py"),
+    shell:
+        "stage {log:q} benchmark_recovery.py {output:q} "
+        "--tier {wildcards.tier} --seed {wildcards.seed}"
+
+
+rule benchmark_recovery_table:
+    input:
+        expand(rules.benchmark_recovery_job.output, tier=list("ABCDE"), seed=range(5)),
+    output:
+        "results/benchmarks/recovery.csv",
+    log:
+        "results/logs/benchmark_recovery_table.log",
+    benchmark:
+        "results/benchmarks/rules/benchmark_recovery_table.tsv"
+    conda:
+        ENV
+    threads: 1
+    resources:
+        mem_mb=500,
+        runtime=5,
+    shell:
+        "awk 'FNR > 1 || NR == 1' {input:q} > {output:q} 2> {log:q}"
+
+
+rule benchmark_recovery:
+    input:
+        rules.benchmark_recovery_table.output,
+    output:
+        picture="results/benchmarks/recovery_figure.png",
+        others=multiext("results/benchmarks/recovery_figure", ".pdf", ".csv"),
+    log:
+        "results/logs/benchmark_recovery.log",
+    benchmark:
+        "results/benchmarks/rules/benchmark_recovery.tsv"
+    conda:
+        ENV
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=10,
+    params:
+        code=code("figure_recovery_benchmark.py"),
+    shell:
+        "stage {log:q} figure_recovery_benchmark.py {input:q} --picture {output.picture:q}"

@@ -5,15 +5,18 @@ import shlex
 import sys
 from pathlib import Path
 
+import pandas as pd
+
 HERE = Path(workflow.basedir)  # of the root Snakefile, or of workflow/Snakefile with -s
 ROOT = HERE if (HERE / "workflow").is_dir() else HERE.parent
 sys.path.insert(0, str(ROOT / "src"))
 
 from snakemake.exceptions import WorkflowError
 from snakemake.settings.types import DeploymentMethod
+from snakemake.utils import Paramspace
 
 from spikesieve.code_digest import code_digest
-from spikesieve.config import read_config
+from spikesieve.config import SHARED, read_config
 from spikesieve.errors import ConfigError
 from spikesieve.widths import whole_multiple, width_text
 
@@ -109,6 +112,9 @@ wildcard_constraints:
     bin_ms=r"[0-9]+(\.[0-9]+)?",
     seed=r"[0-9]+",
     figure=r"[a-z_]+",
+    model=r"[a-z][a-z0-9_]*",
+    null="shifted|poisson|random",
+    n_latents=r"[0-9]+",
 
 
 localrules:

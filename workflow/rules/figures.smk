@@ -10,7 +10,6 @@ localrules:
     figure_unit_quality,
     figure_counts,
     figure_reconstruction,
-    figure_sae_training,
 
 
 rule figure_overview:
@@ -31,11 +30,6 @@ rule figure_counts:
 rule figure_reconstruction:
     input:
         figures_of("reconstruction"),
-
-
-rule figure_sae_training:
-    input:
-        figures_of("sae_training"),
 
 
 rule figure_overview_of:
@@ -113,7 +107,7 @@ rule figure_counts_of:
 
 rule figure_reconstruction_of:
     input:
-        reconstruction_metrics,
+        all_runs("metrics.parquet"),
     output:
         **figure_files("reconstruction", "Methods"),
     log:
@@ -130,26 +124,4 @@ rule figure_reconstruction_of:
         code=code("figure_reconstruction.py"),
     shell:
         "stage {log:q} figure_reconstruction.py {input:q} --picture {output.png:q} "
-        "--recording {wildcards.recording:q}"
-
-
-rule figure_sae_training_of:
-    input:
-        sae_runs("history.parquet"),
-    output:
-        **figure_files("sae_training", "Methods"),
-    log:
-        "results/logs/figure_sae_training/{recording}.log",
-    benchmark:
-        "results/benchmarks/rules/figure_sae_training/{recording}.tsv"
-    conda:
-        ENV
-    threads: 1
-    resources:
-        mem_mb=1000,
-        runtime=20,
-    params:
-        code=code("figure_sae_training.py"),
-    shell:
-        "stage {log:q} figure_sae_training.py {input:q} --picture {output.png:q} "
         "--recording {wildcards.recording:q}"

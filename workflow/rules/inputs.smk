@@ -111,38 +111,21 @@ def all_counts_of(wildcards):
     return [f"results/counts/{wildcards.recording}/{width_text(w)}ms.parquet" for w in widths]
 
 
-def baseline_settings(wildcards):
-    """Return the method's own section of the configuration as JSON; the mean has none."""
-    return canonical(CONFIG.of(wildcards.recording).get(wildcards.method, {}))
+def has_features(recording):
+    """Say whether sparse features were planted in a recording."""
+    row = CONFIG.recordings[recording]
+    simulations = CONFIG.settings["simulations"]
+    return row["source"] == "simulated" and simulations[row["path"]]["kind"] == "features"
 
 
-def baseline_normalisation(wildcards):
-    """Return the normalisation a baseline sees; chance is the mean of the counts themselves."""
-    own = setting("counts", "normalisation")(wildcards)
-    return "none" if wildcards.method == "mean" else own
+PLANTED = [recording for recording in RECORDINGS if has_features(recording)]
 
 
-def sae_settings(wildcards):
-    """Return the settings of one training as JSON: one seed more must not retrain the others."""
-    settings = CONFIG.of(wildcards.recording)["sae"]
-    return canonical({key: value for key, value in settings.items() if key != "n_seeds"})
-
-
-def sae_runs(name):
-    """Return an input function: this file of every seed's run on a recording."""
-
-    def files(wildcards):
-        seeds = range(CONFIG.of(wildcards.recording)["sae"]["n_seeds"])
-        run = {"recording": wildcards.recording, "model": "batch_topk"}
-        return expand(sae_file(name), **run, seed=seeds)
-
-    return files
-
-
-def figures_of(*names):
-    """Return all files of these figures, of every recording."""
+def figures_of(*names, recordings=None):
+    """Return all files of these figures, of every recording or of these."""
     pattern = "results/figures/{figure}/{recording}.{suffix}"
-    return expand(pattern, figure=names, recording=RECORDINGS, suffix=FIGURE_FORMATS)
+    chosen = RECORDINGS if recordings is None else recordings
+    return expand(pattern, figure=names, recording=chosen, suffix=FIGURE_FORMATS)
 
 
 def figure_files(name, category):
@@ -156,14 +139,3 @@ def figure_files(name, category):
         labels={"figure": name.replace("_", " ")},
     )
     return {"png": entry, **dict(zip(FIGURE_FORMATS[1:], others))}
-
-
-def reconstruction_metrics(wildcards):
-    """Return the metrics of every run of every method, in the order to draw them."""
-    baselines = expand(
-        baseline_file("metrics.parquet"),
-        recording=wildcards.recording,
-        method=["mean", "pca"],
-        seed=0,
-    )
-    return [*baselines, *sae_runs("metrics.parquet")(wildcards)]

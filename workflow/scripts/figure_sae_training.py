@@ -8,6 +8,7 @@ import typer
 from spikesieve.figures.sae_training import draw_sae_training, sae_training_table
 from spikesieve.figures.style import save_figure
 from spikesieve.recording import read_table
+from spikesieve.sae.phases import training_phases
 
 app = typer.Typer(pretty_exceptions_enable=False, add_completion=False)
 
@@ -20,7 +21,8 @@ def main(
 ) -> None:
     """Read the histories and write the figure."""
     by_seed = {int(p.parent.name.removeprefix("seed")): read_table(p, "history") for p in histories}
-    table = sae_training_table(recording, by_seed)
+    phases = {seed: training_phases(history) for seed, history in by_seed.items()}
+    table = sae_training_table(recording, by_seed, phases)
     save_figure(draw_sae_training(table), table, picture.with_suffix(""))
 
 

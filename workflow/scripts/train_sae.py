@@ -1,40 +1,57 @@
 """Train a sparse autoencoder on the counts of a recording, and judge it."""
 
 import json
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from spikesieve.counts import NORMALISATIONS
 from spikesieve.fitting import fit_and_score
 from spikesieve.sae.fitting import fit_sae
 
 app = typer.Typer(pretty_exceptions_enable=False, add_completion=False)
 
+# Not in the configuration: they change no result, and must not make one look outdated.
+KEEP = typer.Option(envvar="SPIKESIEVE_KEEP_MINUTES", help="Minutes between two states kept.")
+BOARD = typer.Option(envvar="SPIKESIEVE_TENSORBOARD", help="Folder for TensorBoard.")
 
-@app.command()
+
+@app.command(help=__doc__)
 def main(
     counts: Annotated[Path, typer.Argument(help="Table of counts (Parquet).")],
+    choice: Annotated[Path | None, typer.Argument(help="JSON: what was chosen.")] = None,
+    *,
     recording: Annotated[str, typer.Option(help="Id of the recording.")],
-    architecture: Annotated[str, typer.Option(help="Kind of autoencoder.")],
-    settings: Annotated[str, typer.Option(help="JSON: section sae of the configuration.")],
-    normalisation: Annotated[str, typer.Option(help=f"One of {', '.join(NORMALISATIONS)}.")],
+    model: Annotated[str, typer.Option(help="Name of the model.")],
+    settings: Annotated[str, typer.Option(help="JSON: its settings.")],
     seed: Annotated[int, typer.Option(help="Number of this run.")],
     root_seed: Annotated[int, typer.Option(help="Seed of the project.")],
     folder: Annotated[Path, typer.Option(help="Where to write.")],
+    null: Annotated[str, typer.Option(help="none, shifted, poisson or random.")] = "none",
+    states: Annotated[Path | None, typer.Option(help="Where to keep running states.")] = None,
+    keep_minutes: Annotated[float, KEEP] = 10,
+    tensorboard: Annotated[Path | None, BOARD] = None,
 ) -> None:
-    """Train a sparse autoencoder on the counts of a recording, and judge it."""
-    arguments = json.loads(settings) | {"architecture": architecture}
+    """Read the counts, train, write what was found."""
+    chosen = json.loads(choice.read_text())["chosen"] if choice else {}
+    fit = partial(
+        fit_sae,
+        name=model,
+        method="sae" if null == "none" else f"sae_{null}",
+        states=states,
+        keep_every_s=60 * keep_minutes,
+        tensorboard=tensorboard and tensorboard / recording / model / f"seed{seed}",
+    )
     fit_and_score(
         counts,
         folder,
-        fit_sae,
+        fit,
         recording=recording,
-        settings=arguments,
-        normalisation=normalisation,
+        settings=chosen | json.loads(settings) | ({"n_steps": 0} if null == "random" else {}),
         seed=seed,
         root_seed=root_seed,
+        null="none" if null == "random" else null,
     )
 
 

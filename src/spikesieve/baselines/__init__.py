@@ -1,10 +1,21 @@
 """Methods that a dictionary is held against, all judged by the same code.
 
-``BASELINES`` maps a name to ``fit(x, *, seed, **settings) -> Fitted``: ``x`` holds normalised
-training counts ``(bin, unit)`` as float32.
+``BASELINES`` maps a name to ``fit(counts, bins, *, seed, **settings) -> Fitted``: ``counts`` are
+the training bins as counted, ``(bin, unit)``, ``bins`` their numbers.
 """
 
+from spikesieve.baselines.factor_analysis import fit_factor_analysis
+from spikesieve.baselines.ica import fit_ica
 from spikesieve.baselines.mean import fit_mean
+from spikesieve.baselines.nmf import fit_nmf
 from spikesieve.baselines.pca import fit_pca
+from spikesieve.baselines.raw import fit_raw
 
-BASELINES = {"mean": fit_mean, "pca": fit_pca}
+BASELINES = {
+    "mean": fit_mean,
+    "raw": fit_raw,
+    "pca": fit_pca,
+    "factor_analysis": fit_factor_analysis,
+    "nmf": fit_nmf,
+    "ica": fit_ica,
+}

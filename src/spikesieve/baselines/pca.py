@@ -1,34 +1,47 @@
 """Principal component analysis, by scikit-learn."""
 
 import numpy as np
-import scipy.sparse
-from jaxtyping import Float
+from jaxtyping import Int, Real
 from sklearn.decomposition import PCA
 
-from spikesieve.errors import InputError
+from spikesieve.baselines.linear import Gaussian, fitted_linear
+from spikesieve.baselines.preparing import number_of_components, prepare
 from spikesieve.fitting import Fitted
 
 
-def fit_pca(x: Float[np.ndarray, "bin unit"], *, seed: int = 0, n_components: int = 32) -> Fitted:
-    """Fit PCA on ``x``; its latents are signed and nearly all active.
+def fit_pca(
+    counts: Real[np.ndarray, "bin unit"],
+    bins: Int[np.ndarray, "bin"],
+    *,
+    seed: int = 0,
+    n_components: int = 32,
+    normalisation: str = "sqrt_centred",
+    smoothing_bins: int = 0,
+) -> Fitted:
+    """Fit PCA on training counts; its latents are signed and nearly all active.
 
     There are at most as many components as units and bins; the model's name says how many
     there are: ``"pca32"``. ``seed`` matters to the randomised solver of large data only.
+    Hidden units are predicted by probabilistic PCA (Tipping and Bishop 1999).
+
+    Parameters
+    ----------
+    normalisation : one of ``counts.NORMALISATIONS``. ``smoothing_bins`` : half-width of a moving
+        average in front, in bins; 0 for none.
 
     Raises
     ------
     InputError
-        ``n_components`` is below 1.
+        ``n_components`` is below 1, ``smoothing_bins`` below 0, the normalisation unknown.
     """
-    if n_components < 1:
-        raise InputError(f"n_components {n_components}", allowed="1 or more")
-    n_components = min(n_components, *x.shape)
-    pca = PCA(n_components, random_state=seed).fit(x)
+    n_components = number_of_components(n_components, counts.shape)
+    preparation = prepare(counts, bins, normalisation, smoothing_bins)
+    pca = PCA(n_components, random_state=seed).fit(preparation.apply(counts, bins))
+    return fitted_linear("pca", preparation, pca.components_.T, pca.components_, probabilistic(pca))
 
-    def transform(x):
-        return scipy.sparse.csr_array(pca.transform(x).astype(np.float32, copy=False))
 
-    def inverse_transform(latents):
-        return latents @ pca.components_.astype(np.float32) + pca.mean_.astype(np.float32)
-
-    return Fitted("pca", f"pca{n_components}", transform, inverse_transform)
+def probabilistic(pca: PCA) -> Gaussian:
+    """Return probabilistic PCA: the variance that no component has is noise, alike in all units."""
+    spread = np.sqrt(np.maximum(pca.explained_variance_ - pca.noise_variance_, 0))
+    noise = np.full(len(pca.mean_), pca.noise_variance_)
+    return Gaussian(pca.mean_, spread[:, None] * pca.components_, noise)

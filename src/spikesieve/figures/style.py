@@ -25,6 +25,8 @@ WIDTH_MM = 180
 PNG_DPI = 200
 #: Characters that fit into a line of the title.
 TITLE_LENGTH = 92
+#: Characters that fit into a line of the legend below the panels, 9 of them for each key's patch.
+LEGEND_LENGTH = 150
 
 # Okabe & Ito's colour-blind safe palette (https://jfly.uni-koeln.de/color/).
 BLUE, ORANGE, GREEN = "#0072B2", "#E69F00", "#009E73"
@@ -113,7 +115,9 @@ def title_figure(figure: Figure, *parts: str) -> None:
 def explain_colours(figure: Figure, keys: dict[str, str]) -> None:
     """Write a legend for all panels below them; ``keys`` maps what is meant to its colour."""
     handles = [Line2D([], [], color=colour, linewidth=5) for colour in keys.values()]
-    figure.legend(handles, keys, loc="outside lower center", ncols=len(keys))
+    n_lines = -(-sum(len(key) + 9 for key in keys) // LEGEND_LENGTH)
+    columns = -(-len(keys) // n_lines)
+    figure.legend(handles, keys, loc="outside lower center", ncols=columns)
 
 
 def say(ax: Axes, sentence: str) -> None:

@@ -1,17 +1,80 @@
 """The sparse autoencoder as one of the methods that ``spikesieve.fitting`` judges."""
 
-import numpy as np
-from jaxtyping import Float
+from os import PathLike
 
+import numpy as np
+import pandas as pd
+from jaxtyping import Int, Real
+from sklearn.metrics import r2_score
+
+from spikesieve.evaluation import metric_rows
 from spikesieve.fitting import Fitted
 from spikesieve.sae.model import SparseAutoencoder
 
 
-def fit_sae(x: Float[np.ndarray, "bin unit"], *, seed: int = 0, **settings) -> Fitted:
-    """Train a ``SparseAutoencoder(seed=seed, **settings)`` on ``x``; raises as it does."""
-    sae = SparseAutoencoder(seed=seed, **settings).fit(x)
+def fit_sae(
+    counts: Real[np.ndarray, "bin unit"],
+    bins: Int[np.ndarray, "bin"],
+    *,
+    validation: tuple | None = None,
+    name: str = "default",
+    method: str = "sae",
+    seed: int = 0,
+    states: str | PathLike | None = None,
+    keep_every_s: float = 600.0,
+    tensorboard: str | PathLike | None = None,
+    **settings,
+) -> Fitted:
+    """Train a ``SparseAutoencoder(seed=seed, **settings)``; raises as it does.
+
+    ``name`` is the model's in tables, ``method`` the method's; all else as in
+    ``SparseAutoencoder.fit``.
+    """
+    sae = SparseAutoencoder(seed=seed, **settings)
+    sae.fit(
+        counts,
+        bins,
+        validation=validation,
+        states=states,
+        keep_every_s=keep_every_s,
+        tensorboard=tensorboard,
+    )
 
     def save(folder, about):
-        sae.save(folder, about=about)
+        sae.save(folder, about=about, instance=0)
 
-    return Fitted("sae", sae.architecture, sae.transform, sae.inverse_transform, save, sae.history_)
+    def score_levels(counts, bins):
+        return level_scores(sae, counts, bins)
+
+    return Fitted(
+        method,
+        name,
+        sae.transform,
+        sae.inverse_transform,
+        sae.predict_hidden,
+        save,
+        sae.history_,
+        score_levels,
+    )
+
+
+def level_scores(
+    sae: SparseAutoencoder, counts: Real[np.ndarray, "bin unit"], bins: Int[np.ndarray, "bin"]
+) -> pd.DataFrame:
+    """Return metrics of each nested dictionary, narrow to wide: what it can do on its own.
+
+    ``level1_r2_mean`` (over units that vary), ``level1_l0``, ``level1_live_fraction``, ...; no
+    rows for a dictionary that is not nested.
+    """
+    tables = []
+    for number, level in enumerate(sae.settings.levels if len(sae.settings.levels) > 1 else []):
+        latents = sae.transform(counts, bins, level=number)
+        varies = np.ptp(counts, axis=0) > 0
+        predicted = sae.inverse_transform(latents, level=number)[:, varies]
+        r2 = np.nan
+        if varies.any():
+            r2 = r2_score(counts[:, varies].astype(np.float64), predicted)
+        live = len(np.unique(latents.indices)) / level.width
+        values = {"r2_mean": r2, "l0": latents.nnz / len(counts), "live_fraction": live}
+        tables += [metric_rows(f"level{number + 1}_{key}", v) for key, v in values.items()]
+    return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()

@@ -1,23 +1,43 @@
-"""The sparse autoencoder as an estimator: numpy in and out, fit, transform, save, load."""
+"""The sparse autoencoder as an estimator: counts in, numpy out, fit, transform, save, load."""
 
-import json
+from collections.abc import Callable
 from os import PathLike
 from pathlib import Path
 
 import numpy as np
-import safetensors
-import safetensors.numpy
+import pandas as pd
 import scipy.sparse
 import torch
-from jaxtyping import Float, Real
+from jaxtyping import Bool, Float, Integer, Real
 
-from spikesieve.errors import ContractError, InputError, suggest
-from spikesieve.files import atomic_path, sha256, write_json
-from spikesieve.sae.training import Parameters, Settings, encode, train
-
-ARCHITECTURES = ("batch_topk",)
-SCHEMA_VERSION = 1
-CHECKPOINT, DESCRIPTION = "checkpoint.safetensors", "model.json"
+from spikesieve.errors import ContractError, InputError
+from spikesieve.latents.matching import SAME_FEATURE
+from spikesieve.latents.stability import stability
+from spikesieve.sae import architectures
+from spikesieve.sae.checking import (
+    check_windows,
+    checked,
+    find_device,
+    held_out_rows,
+    training_rows,
+    unit_mask,
+)
+from spikesieve.sae.checkpoints import check_shapes, read_model, save_model
+from spikesieve.sae.inputs import Scaling, fit_scalings, make_data, windows
+from spikesieve.sae.instances import train_instances
+from spikesieve.sae.logging import logging_to
+from spikesieve.sae.losses import activate
+from spikesieve.sae.readout import (
+    Readout,
+    expected_counts,
+    fit_readout,
+    gate_for,
+    gated,
+    read,
+    without_unstable,
+)
+from spikesieve.sae.settings import ARCHITECTURES, make_settings, plain, whole_levels
+from spikesieve.smoothing import smooth_gaussian
 
 #: Rows that are encoded at once. Shorter pieces are padded to it: a matrix product of another
 #: shape may round otherwise, and a bin's latents must not depend on who is encoded beside it.
@@ -29,201 +49,377 @@ class SparseAutoencoder:
 
     Parameters
     ----------
-    architecture : ``"batch_topk"``, the only one yet.
-    n_latents : width of the dictionary. Fewer where bins are few: about a tenth of the bins is
-        the most that can be learnt.
-    k : latents active in a bin on average. Near the number of things that happen at once; more
-        raises the reconstruction's R2 and finds fewer true features.
+    architecture : ``vanilla``, ``gated``, ``jumprelu`` (sparse by a penalty), ``topk``,
+        ``batch_topk``, ``matryoshka_topk``, ``matryoshka_batch_topk`` (by a budget ``k``).
+    n_latents, k : width of the dictionary, and latents active in a bin on average. Left out,
+        ``fit`` chooses both, and ``smoothing``, on the last tenth of the bins
+        (``spikesieve.sae.selection``); latents are then read by explaining away, and those that a
+        second instance does not find are left out (``readout="poisson"``, ``min_stability=0.7``).
     seed : of weights and batches. The same seed gives the same model on the same machine.
-    n_steps, batch_size, learning_rate : of Adam. A batch larger than the data is the data.
+    n_instances : so many models are trained side by side, of seeds ``seed``, ``seed + 1``, ...
+    levels : nested dictionaries of a Matryoshka, narrow to wide: ``{128: 8, 512: 16}``, pairs or
+        triples (width, k, weight). The last is the whole: it sets ``n_latents`` and ``k``.
     device : ``"auto"`` (a GPU where there is one), ``"cpu"`` or ``"cuda"``.
-    dead_after : steps without firing after which a latent counts as dead and is helped.
-    aux_weight : weight of that help against the reconstruction's loss.
+    **settings : all else, as in ``spikesieve.sae.settings.Settings``, which explains each.
 
     Attributes
     ----------
-    history_ : one row a logged step of the last ``fit`` (None in a loaded model).
-    parameters_, threshold_ : weights, and the value below which a code is zero.
+    histories_ : one table an instance, a row a logged step (None in a loaded model).
+    parameters_, thresholds_ : weights, and the values below which codes are zero.
+    selection_ : the table that width and k were chosen from, where they were.
 
     Raises
     ------
     InputError
-        An argument is unknown or out of range.
+        An argument is unknown, out of range, or excludes another.
     """
 
     def __init__(
         self,
-        architecture: str = "batch_topk",
-        n_latents: int = 128,
-        k: int = 8,
+        architecture: str = "matryoshka_batch_topk",
+        n_latents: int | None = None,
+        k: int | None = None,
         seed: int = 0,
+        n_instances: int = 1,
         *,
-        n_steps: int = 2000,
-        batch_size: int = 1024,
-        learning_rate: float = 5e-3,
+        levels=None,
         device: str = "auto",
-        dead_after: int = 100,
-        aux_weight: float = 1 / 32,
+        **settings,
     ):
-        if architecture not in ARCHITECTURES:
-            hint = suggest(str(architecture), list(ARCHITECTURES))
-            raise InputError(f"architecture {architecture!r}{hint}", allowed=str(ARCHITECTURES))
-        self.architecture = architecture
-        self.settings = Settings(
-            n_latents, k, int(seed), n_steps, batch_size, learning_rate, dead_after, aux_weight
-        )
-        _check_settings(self.settings)
-        self.device = _device(device)
-        self.history_ = self.parameters_ = self.threshold_ = None
+        if not isinstance(n_instances, int) or n_instances < 1:
+            raise InputError(f"n_instances {n_instances!r}", allowed="whole numbers from 1")
+        chosen = {"architecture": architecture, "seed": seed, **settings}
+        if levels:
+            n_latents, k = whole_levels(levels) if n_latents is None else (n_latents, k)
+            chosen["levels"] = levels
+        chosen |= {name: v for name, v in (("n_latents", n_latents), ("k", k)) if v is not None}
+        budget = ARCHITECTURES.get(architecture) is not None
+        needed = ["smoothing", "k", "n_latents"] if budget else ["n_latents"]
+        is_open = "n_latents" not in chosen or (budget and "k" not in chosen)
+        self._open = [name for name in needed if name not in chosen] if is_open else []
+        if is_open and budget:
+            # Latents that only one training finds are noise: train two, and leave those out.
+            chosen = {"readout": "poisson", "min_stability": SAME_FEATURE} | chosen
+            n_instances = max(2, n_instances)
+        self.settings = make_settings(**chosen)
+        self._chosen = chosen
+        self.n_instances, self.device = n_instances, find_device(device)
+        self.histories_ = self.parameters_ = self.thresholds_ = self.selection_ = None
+        self.readouts_ = self.stability_ = None
+        if self.settings.min_stability and n_instances < 2:
+            raise InputError("min_stability with one instance", fix="set n_instances: 2")
 
-    def fit(self, x: Real[np.ndarray, "bin unit"]) -> "SparseAutoencoder":
-        """Learn from all rows of ``x`` (counts, best normalised; hand in training rows only).
+    @property
+    def seeds(self) -> list[int]:
+        """The seed of each instance."""
+        return [self.settings.seed + i for i in range(self.n_instances)]
 
-        Raises ``InputError`` for values that are not finite, ``TrainingError`` for a loss that
-        turns NaN. Earlier weights are kept when it raises.
+    def fit(
+        self,
+        counts: Real[np.ndarray, "bin unit"],
+        bins: Integer[np.ndarray, "bin"] | None = None,
+        *,
+        target: Real[np.ndarray, "bin target"] | None = None,
+        validation: tuple | None = None,
+        states: str | PathLike | None = None,
+        keep_every_s: float = 600.0,
+        tensorboard: str | PathLike | None = None,
+        log: Callable[[int, dict], None] = lambda instance, row: None,
+    ) -> "SparseAutoencoder":
+        """Learn from ``counts`` (training bins only; normalised inside, see ``normalisation``).
+
+        Parameters
+        ----------
+        bins : number of each bin, ascending: those that follow each other are neighbours in
+            time. Without them all are.
+        target : what to reconstruct instead of the counts: another population, bin by bin.
+        validation : ``(counts, bins)`` or ``(counts, bins, target)`` of bins to choose, to stop
+            and to set thresholds by. Without them the training bins set the thresholds.
+        states : folder in which to keep the state of the training every ``keep_every_s``; a
+            fit that finds its own there goes on from it. Deleted at the end.
+        tensorboard : folder to which each row of history goes as well, for TensorBoard.
+        log : called with the instance's number and each row of its history.
+
+        Raises
+        ------
+        InputError
+            Values that are not finite or negative, or shapes that don't match.
+        TrainingError
+            A loss turned NaN. Earlier weights are kept.
         """
-        trained = train(_checked(x), self.settings, self.device)
-        self.parameters_, self.threshold_, self.history_ = trained
+        counts, bins, target = training_rows(counts, bins, target)
+        held_out = None if validation is None else held_out_rows(validation, counts, target)
+        if self._open:
+            self._choose(counts, bins, target, held_out)
+        s = self.settings
+        if self._reads and target is not counts:
+            problem = "readout 'poisson' with another target than the counts"
+            raise InputError(problem, fix="set readout: encoder")
+        raw, counts, target = counts, *self._smoothed(counts, bins, target)
+        *both, start = fit_scalings(counts, target, s)
+        scalings = tuple(both)
+        data = make_data(counts, target, bins, scalings, s, self.device)
+        check_windows(data, "training", s)
+        looked_at = None
+        if held_out is not None:
+            held_counts, held_target = self._smoothed(*held_out)
+            looked_at = make_data(held_counts, held_target, held_out[1], scalings, s, self.device)
+            check_windows(looked_at, "validation", s)
+        with logging_to(tensorboard, log) as log:
+            trained = train_instances(
+                data,
+                start,
+                s,
+                self.seeds,
+                validation=looked_at,
+                states=Path(states) if states else None,
+                keep_every_s=keep_every_s,
+                log=log,
+            )
+        self.parameters_, self.thresholds_, self.histories_ = trained
+        self._scalings = (data.input_scaling, data.target_scaling)
+        self.readouts_ = None
+        if self._reads:
+            judged = (raw, bins) if held_out is None else held_out[:2]
+            self._read_out(raw, counts, bins, judged)
         return self
 
-    def transform(self, x: Real[np.ndarray, "bin unit"]) -> scipy.sparse.csr_array:
-        """Return the codes of each bin as float32 CSR ``(bin, latent)``; each bin on its own.
+    def transform(
+        self,
+        counts: Real[np.ndarray, "bin unit"],
+        bins: Integer[np.ndarray, "bin"] | None = None,
+        *,
+        instance: int = 0,
+        level: int | None = None,
+        hidden: Bool[np.ndarray, "unit"] | None = None,
+    ) -> scipy.sparse.csr_array:
+        """Return the activations of each bin as float32 CSR ``(bin, latent)``.
 
-        Raises ``InputError`` when not fitted, for another number of units, or for NaN.
+        A bin's depend on its own window alone, not on who is encoded beside it. With
+        ``readout="poisson"`` they are spikes that a latent explains in the bin. ``level`` numbers
+        the nested dictionaries, which are read by the encoder; ``hidden`` units are left out.
         """
-        p = self._fitted()
-        x = _checked(x, n_units=p.decoder.shape[1])
-        blocks = [self._encode(x[i : i + BLOCK_ROWS]) for i in range(0, len(x), BLOCK_ROWS)]
+        self._instance(instance)
+        if self.readouts_ is not None and level is None:
+            counts, bins = self._known(counts, bins)
+            readout = self.readouts_[instance]
+            mask = None if hidden is None else unit_mask(hidden, counts.shape[1])
+            explained = read(readout, counts, bins, self.settings.smoothing, hidden=mask)
+            return gated(explained, readout)
+        return self._codes(counts, bins, instance, -1 if level is None else level, hidden)
+
+    def _codes(self, counts, bins, instance, level, hidden) -> scipy.sparse.csr_array:
+        p, (counts, bins), s = self._instance(instance), self._known(counts, bins), self.settings
+        smoothed, _ = self._smoothed(counts, bins, counts)
+        data = make_data(smoothed, smoothed, bins, self._scalings, s, self.device)
+        mask = None if hidden is None else unit_mask(hidden, counts.shape[1])
+        mask = None if mask is None else torch.from_numpy(mask).to(self.device)
+        if not -len(s.levels) <= level < len(s.levels):
+            raise InputError(f"level {level}", allowed=f"0 to {len(s.levels) - 1}, or -1: the last")
+        thresholds, blocks = self.thresholds_[instance : instance + 1].to(self.device), []
+        for first in range(0, len(counts), BLOCK_ROWS):
+            n = min(BLOCK_ROWS, len(counts) - first)
+            rows = (first + torch.arange(BLOCK_ROWS, device=self.device)).clamp_max(len(counts) - 1)
+            with torch.no_grad():
+                x = architectures.window_inputs(p, windows(data, rows[None], mask), s)
+                codes = architectures.encode(p, x, s, thresholds, level)[0, :n]
+            blocks.append(scipy.sparse.csr_array(codes.cpu().numpy()))
         return scipy.sparse.vstack(blocks, format="csr")
 
     def inverse_transform(
-        self, latents: scipy.sparse.csr_array | Float[np.ndarray, "bin latent"]
+        self,
+        latents: scipy.sparse.csr_array | Float[np.ndarray, "bin latent"],
+        *,
+        instance: int = 0,
+        level: int | None = None,
+        offset: int = 0,
     ) -> Float[np.ndarray, "bin unit"]:
-        """Return what ``latents`` stand for, on the scale of the ``x`` that was fitted."""
-        p = self._fitted()
-        if latents.shape[1] != len(p.decoder):
-            raise InputError(f"{latents.shape[1]} latents", allowed=f"{len(p.decoder)}")
-        x = latents @ p.decoder.cpu().numpy()
-        x += p.decoder_bias.cpu().numpy()
-        return x
+        """Return the counts that ``latents`` stand for, never negative, of the bin ``offset``
+        bins from theirs; ``level`` is that of ``transform``."""
+        p, s = self._instance(instance), self.settings
+        if self.readouts_ is not None and level is None:
+            readout = self.readouts_[instance]
+            if latents.shape[1] != len(readout.loadings):
+                raise InputError(f"{latents.shape[1]} latents", allowed=f"{len(readout.loadings)}")
+            return expected_counts(readout, latents)
+        width = latents.shape[1]
+        if width not in {level.width for level in s.levels}:
+            raise InputError(f"{width} latents", allowed=f"{[v.width for v in s.levels]}")
+        if offset not in s.reconstruct:
+            raise InputError(f"offset {offset}", allowed=f"one of {list(s.reconstruct)}")
+        scaling = self._scalings[1]
+        n_targets = len(scaling.gain)
+        first = s.reconstruct.index(offset) * n_targets
+        counts = np.empty((latents.shape[0], n_targets), np.float32)
+        for start in range(0, latents.shape[0], BLOCK_ROWS):
+            block = latents[start : start + BLOCK_ROWS]
+            dense = block.toarray() if scipy.sparse.issparse(block) else block
+            codes = torch.as_tensor(dense, dtype=torch.float32, device=self.device)
+            with torch.no_grad():
+                output = architectures.decode(p, codes[None])[0, :, first : first + n_targets]
+                prediction = scaling.invert(activate(output, s.output_activation))
+            counts[start : start + BLOCK_ROWS] = prediction.cpu().numpy()
+        return counts
 
-    def save(self, folder: str | PathLike, *, about: dict | None = None) -> None:
-        """Write ``checkpoint.safetensors`` and ``model.json`` (``about`` beside the settings)."""
-        p = self._fitted()
-        arrays = {name: tensor.cpu().numpy() for name, tensor in p._asdict().items()}
-        arrays["threshold"] = np.array([self.threshold_], np.float32)
-        folder = Path(folder)
-        with atomic_path(folder / CHECKPOINT) as temporary:
-            safetensors.numpy.save_file(arrays, temporary)
+    def predict_hidden(
+        self,
+        counts: Real[np.ndarray, "bin unit"],
+        bins: Integer[np.ndarray, "bin"] | None,
+        hidden: Bool[np.ndarray, "unit"],
+        *,
+        instance: int = 0,
+    ) -> Float[np.ndarray, "bin hidden"]:
+        """Return the counts expected of the ``hidden`` units, told from the others alone."""
+        latents = self.transform(counts, bins, instance=instance, hidden=np.asarray(hidden))
+        return self.inverse_transform(latents, instance=instance)[:, hidden]
+
+    def save(
+        self, folder: str | PathLike, *, about: dict | None = None, instance: int | None = None
+    ) -> None:
+        """Write ``checkpoint.safetensors`` and ``model.json`` (``about`` beside the settings).
+
+        All instances, or only the one numbered ``instance``.
+        """
+        self._instance(instance or 0)
+        part = slice(None) if instance is None else slice(instance, instance + 1)
+        tensors = {f"parameters.{name}": t[part] for name, t in self.parameters_.items()}
+        tensors["thresholds"] = self.thresholds_[part]
+        for name, scaling in zip(("input", "target"), self._scalings, strict=True):
+            tensors |= {f"{name}.gain": scaling.gain, f"{name}.offset": scaling.offset}
+        for number, readout in enumerate(self.readouts_[part] if self.readouts_ else []):
+            values = readout._asdict().items()
+            tensors |= {f"readout{number}.{name}": torch.as_tensor(v) for name, v in values}
+        seeds = self.seeds[part]
+        # A part of the instances is what stability has left; there is nothing to compare it with.
+        alone = {"min_stability": 0.0} if len(seeds) == 1 else {}
         description = {
-            "schema_version": SCHEMA_VERSION,
             "device": self.device.type,
-            "architecture": self.architecture,
-            "settings": self.settings._asdict(),
-            "n_units": p.decoder.shape[1],
-            "checkpoint_sha256": sha256(folder / CHECKPOINT),
+            "settings": plain(self.settings) | {"seed": seeds[0]} | alone,
+            "n_instances": len(seeds),
+            "root": {"input": self._scalings[0].root, "target": self._scalings[1].root},
         }
-        write_json(folder / DESCRIPTION, description | {"about": about or {}})
+        save_model(Path(folder), tensors, description | {"about": about or {}})
 
     @classmethod
     def load(cls, folder: str | PathLike, *, device: str = "auto") -> "SparseAutoencoder":
         """Read what ``save`` wrote.
 
-        Raises ``ContractError`` when a file is missing, damaged, or of a newer schema.
+        Raises ``ContractError`` when a file is missing, damaged, of another shape or schema.
         """
         folder = Path(folder)
-        description = _read_description(folder / DESCRIPTION)
-        path, mend = folder / CHECKPOINT, "delete the folder and train again"
+        tensors, description = read_model(folder)
         try:
-            if sha256(path) != description["checkpoint_sha256"]:
-                raise ContractError(
-                    f"is not the checkpoint of its {DESCRIPTION}", path=path, fix=mend
-                )
-            arrays = safetensors.numpy.load_file(path)
-            model = cls(description["architecture"], **description["settings"], device=device)
-            threshold = float(arrays.pop("threshold")[0])
-            tensors = {name: torch.from_numpy(a).to(model.device) for name, a in arrays.items()}
-            model.parameters_, model.threshold_ = Parameters(**tensors), threshold
-            found = tuple(model.parameters_.decoder.shape)
-            wanted = (model.settings.n_latents, description["n_units"])
-        except (OSError, KeyError, TypeError, InputError, safetensors.SafetensorError) as error:
-            raise ContractError(f"unreadable model ({error})", path=path, fix=mend) from error
-        if found != wanted:
-            raise ContractError(f"shape {found}, not {wanted}", path=path, fix=mend)
+            settings, n = description["settings"], description["n_instances"]
+            model = cls(**settings, n_instances=n, device=device)
+            n_units, n_targets = len(tensors["input.gain"]), len(tensors["target.gain"])
+            kept = [len(tensors[f"readout{i}.kept"]) for i in range(n)] if model._reads else []
+            check_shapes(folder, tensors, model._shapes(n_units, n_targets, kept))
+            roots = description["root"]
+            moved = {name: t.to(model.device) for name, t in tensors.items()}
+            model._scalings = tuple(
+                Scaling(roots[which], moved[f"{which}.gain"], moved[f"{which}.offset"])
+                for which in ("input", "target")
+            )
+        except (KeyError, TypeError, InputError) as error:
+            raise ContractError(
+                f"unreadable model description ({error})",
+                path=folder,
+                fix="delete the folder and train again",
+            ) from error
+        model.thresholds_ = moved["thresholds"]
+        if model._reads:
+            names = Readout._fields
+            each = [[tensors[f"readout{i}.{name}"] for name in names] for i in range(n)]
+            model.readouts_ = [Readout(*parts[:-1], float(parts[-1])) for parts in each]
+        start = len("parameters.")
+        model.parameters_ = {n[start:]: t for n, t in moved.items() if n.startswith("parameters.")}
         return model
 
-    def _encode(self, x: Float[np.ndarray, "block unit"]) -> scipy.sparse.csr_array:
-        padded = np.zeros((BLOCK_ROWS, x.shape[1]), np.float32)
-        padded[: len(x)] = x
-        codes = encode(self.parameters_, torch.from_numpy(padded).to(self.device))[: len(x)]
-        codes = torch.where(codes >= self.threshold_, codes, 0)
-        return scipy.sparse.csr_array(codes.cpu().numpy())
+    @property
+    def history_(self) -> pd.DataFrame | None:
+        """The history of the first instance."""
+        return self.histories_[0] if self.histories_ else None
 
-    def _fitted(self) -> Parameters:
+    @property
+    def _reads(self) -> bool:
+        return self.settings.readout == "poisson"
+
+    def _shapes(self, n_units: int, n_targets: int, kept: list[int]) -> dict[str, tuple]:
+        s, n = self.settings, self.n_instances
+        n_inputs = n_units * (s.seq_len if s.window == "full" else 1)
+        start = torch.zeros(n_targets * len(s.reconstruct))
+        first = architectures.initial_parameters(s, n_inputs, start, torch.Generator())
+        shapes = {f"parameters.{name}": (n, *t.shape) for name, t in first.items()}
+        shapes |= {"thresholds": (n, len(s.levels))}
+        shapes |= {f"input.{name}": (n_units,) for name in ("gain", "offset")}
+        for i, m in enumerate(kept):
+            own = {
+                "loadings": (m, n_units),
+                "base": (n_units,),
+                "mean": (m,),
+                "kept": (m,),
+                "gate": (),
+            }
+            shapes |= {f"readout{i}.{name}": shape for name, shape in own.items()}
+        return shapes | {f"target.{name}": (n_targets,) for name in ("gain", "offset")}
+
+    def _choose(self, counts, bins, target, held_out) -> None:
+        """Settle what was left open, and remember the table it was settled by."""
+        from spikesieve.sae.selection import choose
+
+        if target is not counts:
+            fix = "set n_latents and k, which are chosen by predicting counts from themselves"
+            raise InputError("another target than the counts", fix=fix)
+        device = self.device.type
+        chosen, self.selection_ = choose(counts, bins, held_out, self._chosen, self._open, device)
+        self.settings = make_settings(**self._chosen, **chosen)
+
+    def _instance(self, instance: int) -> architectures.Parameters:
         if self.parameters_ is None:
             raise InputError("the autoencoder is not fitted yet", fix="call fit first")
-        return self.parameters_
+        if not 0 <= instance < self.n_instances:
+            raise InputError(f"instance {instance}", allowed=f"0 to {self.n_instances - 1}")
+        return {name: t[instance : instance + 1] for name, t in self.parameters_.items()}
 
+    def _known(self, counts, bins):
+        """Return checked counts of the units that the model was fitted on, and bin numbers."""
+        counts, bins, _ = checked(counts, bins, None)
+        wanted = len(self._scalings[0].gain)
+        if counts.shape[1] != wanted:
+            raise InputError(
+                f"{counts.shape[1]} units, but the model was fitted on {wanted}",
+                fix="transform the same units in the same order",
+            )
+        return counts, bins
 
-def _check_settings(settings: Settings) -> None:
-    for name in ("n_latents", "k", "n_steps", "batch_size", "dead_after"):
-        value = getattr(settings, name)
-        if not isinstance(value, int) or value < 1:
-            raise InputError(f"{name} {value!r}", allowed="whole numbers from 1")
-    if settings.k > settings.n_latents:
-        raise InputError(
-            f"k {settings.k} is more than n_latents {settings.n_latents}",
-            allowed=f"1 to {settings.n_latents}",
-            fix="lower sae.k or widen sae.n_latents",
-        )
-    if not 0 < settings.learning_rate < np.inf:
-        raise InputError(f"learning_rate {settings.learning_rate!r}", allowed="above 0")
-    if not 0 <= settings.aux_weight < np.inf:
-        raise InputError(f"aux_weight {settings.aux_weight!r}", allowed="0 or more")
-    if not 0 <= settings.seed < 2**63:
-        raise InputError(f"seed {settings.seed!r}", allowed="0 to 2**63 - 1")
+    def _smoothed(self, counts, bins, target):
+        """Return counts and target as the network sees them; one array where they are one."""
+        if not self.settings.smoothing:
+            return counts, target
+        smoothed = smooth_gaussian(counts, bins, self.settings.smoothing)
+        if target is counts:
+            return smoothed, smoothed
+        return smoothed, smooth_gaussian(target, bins, self.settings.smoothing)
 
+    def _read_out(self, raw, smoothed, bins, judged) -> None:
+        """Learn each instance's readout from training bins, its gate and stability from others."""
+        s = self.settings
+        instances = range(self.n_instances)
+        codes = (self._codes(raw, bins, i, -1, None) for i in instances)
+        self.readouts_ = [fit_readout(c, smoothed) for c in codes]
+        if s.min_stability:
+            active = [self._gated(i, *judged) for i in instances]
+            self.stability_ = stability(active).matched_r
+            self.readouts_ = [
+                without_unstable(readout, r, s.min_stability, s.k)
+                for readout, r in zip(self.readouts_, self.stability_, strict=True)
+            ]
+        for i in instances:
+            self._gated(i, *judged)
 
-def _device(name: str) -> torch.device:
-    known = ["auto", "cpu", "cuda"]
-    if name not in known:
-        raise InputError(f"device {name!r}{suggest(str(name), known)}", allowed=", ".join(known))
-    if name == "cuda" and not torch.cuda.is_available():
-        raise InputError("device 'cuda': no GPU is visible here", fix="take device 'auto'")
-    return torch.device("cuda" if name != "cpu" and torch.cuda.is_available() else "cpu")
-
-
-def _checked(x, n_units: int | None = None) -> Float[np.ndarray, "bin unit"]:
-    """Return ``x`` as contiguous float32 (the same memory where it is that already)."""
-    x = np.ascontiguousarray(x, dtype=np.float32)
-    if x.ndim != 2 or 0 in x.shape:
-        raise InputError(f"counts of shape {x.shape}", allowed="(bins, units), at least one each")
-    if n_units is not None and x.shape[1] != n_units:
-        raise InputError(
-            f"{x.shape[1]} units, but the model was fitted on {n_units}",
-            fix="transform the same units in the same order",
-        )
-    # A row's sum in double precision is finite exactly when all its float32 values are.
-    bad = ~np.isfinite(x.sum(axis=1, dtype=np.float64))
-    if bad.any():
-        raise InputError(
-            f"row {int(np.argmax(bad))} holds NaN or infinity ({bad.sum()} such rows)",
-            allowed="finite values",
-        )
-    return x
-
-
-def _read_description(path: Path) -> dict:
-    try:
-        description = json.loads(path.read_text())
-        version = description["schema_version"]
-        newer = version > SCHEMA_VERSION
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ContractError(f"unreadable model description ({error})", path=path) from error
-    if newer:
-        raise ContractError(
-            f"schema version {version} is newer than this code's {SCHEMA_VERSION}",
-            path=path,
-            fix="update spikesieve",
-        )
-    return description
+    def _gated(self, instance: int, counts, bins) -> scipy.sparse.csr_array:
+        """Set an instance's gate by its budget on these bins; return what is active in them."""
+        explained = read(self.readouts_[instance], counts, bins, self.settings.smoothing)
+        gate = gate_for(explained, self.settings.k)
+        self.readouts_[instance] = self.readouts_[instance]._replace(gate=gate)
+        return gated(explained, self.readouts_[instance])

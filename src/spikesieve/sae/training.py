@@ -1,258 +1,320 @@
-"""Training a batch top-k sparse autoencoder: the whole recipe, from first weights to threshold.
+"""Training: from first weights to a calibrated threshold, for several instances side by side.
 
-Batch top-k (Bussmann, Leask, Nanda 2024, arXiv:2412.06410): of all codes of a batch, the
-``k * batch`` largest stay, so that a busy bin may use more latents than a quiet one. The
-auxiliary loss that revives dead latents follows Gao et al. 2024 (arXiv:2406.04093, appendix A.2).
+Nothing random has a state: the order of an epoch and the units hidden in a step follow from the
+instance's seed and their number. So instances don't depend on who trains beside them, and a
+training that goes on from a checkpoint is the one that was cut off, bit for bit.
 """
 
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float, Int
 from torch import Tensor
-from torch.nn.functional import linear, normalize
 from tqdm import tqdm
 
 from spikesieve.errors import SpikesieveError
+from spikesieve.sae import architectures
+from spikesieve.sae.active import first_guess
+from spikesieve.sae.architectures import Parameters
+from spikesieve.sae.fused import fused_step, is_fused
+from spikesieve.sae.inputs import Data, targets, windows
+from spikesieve.sae.objective import Losses, is_sparse, objective
+from spikesieve.sae.optimisers import Optimiser, make_optimiser
+from spikesieve.sae.penalties import NEEDS_UNIT_NORM, coefficient_share
+from spikesieve.sae.schedules import learning_rate_share
+from spikesieve.sae.settings import Settings
+from spikesieve.sae.validation import validation_score
 
 #: Steps between two looks at the device: dead latents are listed anew, a NaN is noticed.
 REFRESH_STEPS = 16
 LOGGED_ROWS = 150
 #: Rows that the threshold is read from; more would not move it, and would cost memory.
 CALIBRATION_ROWS = 32_768
+_EPOCH, _MASK = 1, 2
 
 
 class TrainingError(SpikesieveError, ArithmeticError):
     """Training stopped because its loss is no number any more."""
 
 
-class Settings(NamedTuple):
-    """The hyper-parameters of a training; ``SparseAutoencoder`` says how to choose them."""
+class State(NamedTuple):
+    """A training between two steps: all that going on needs."""
 
-    n_latents: int
-    k: int
-    seed: int
-    n_steps: int
-    batch_size: int
-    learning_rate: float
-    dead_after: int
-    aux_weight: float
-
-
-class Parameters(NamedTuple):
-    """Weights; a row of ``encoder`` and ``decoder`` belongs to a latent (decoder: unit norm)."""
-
-    encoder: Float[Tensor, "latent unit"]
-    encoder_bias: Float[Tensor, "latent"]
-    decoder: Float[Tensor, "latent unit"]
-    decoder_bias: Float[Tensor, "unit"]
-
-
-class Trained(NamedTuple):
-    """The outcome of ``train``: codes under ``threshold`` count as zero when transforming."""
-
+    step: int
     parameters: Parameters
-    threshold: float
-    history: pd.DataFrame
+    optimiser: Optimiser
+    idle: Int[Tensor, "instance latent"]  # steps without firing
+    best: Parameters
+    best_score: Float[Tensor, "instance"]
+    strikes: Int[Tensor, "instance"]  # looks at the validation block since the best one
+    rows: list[list[dict]]  # history, a list an instance
+    wall_s: float
 
 
-def encode(parameters: Parameters, x: Float[Tensor, "batch unit"]) -> Float[Tensor, "batch latent"]:
-    """Return ``encoder (x - decoder_bias) + encoder_bias``: all codes, before any is selected."""
-    # Multiplied out, so that the gradient of the bias costs no product of the batch's size.
-    bias = parameters.encoder_bias - parameters.encoder @ parameters.decoder_bias
-    return linear(x, parameters.encoder, bias)
-
-
-def budget_threshold(codes: Float[Tensor, "batch latent"], k: int) -> Float[Tensor, ""]:
-    """Return the value that at most ``k`` codes a row reach on average; always above 0.
-
-    Where equal codes straddle the budget none of them gets in: silent bins are all alike, and
-    would overdraw it together. A selection, not a sort; no gradient.
-    """
-    codes, n = codes.detach().flatten(), k * len(codes)
-    if codes.device.type == "cpu":
-        # Half the time of torch.topk, as long as the codes come unrectified: with most of its
-        # values equal (zeros), numpy's selection is 15 times slower.
-        least = torch.as_tensor(np.partition(codes.numpy(), -n)[-n])
-    else:
-        least = codes.topk(n, sorted=False).values.min()
-    least = least.clamp_min(torch.finfo(codes.dtype).tiny)
-    # A step well above rounding: the same bin's code may differ in its last bits elsewhere.
-    return torch.where((codes >= least).count_nonzero() > n, least * (1 + 1e-5), least)
-
-
-def schedule(step: int, n_steps: int) -> float:
-    """Return the share of the learning rate at ``step``: up for a tenth, held, down by a cosine.
-
-    Continuous, and defined for any ``n_steps >= 1``; it ends at 1 % of the rate.
-    """
-    warm = min((step + 1) / max(0.1 * n_steps, 1), 1)
-    decay = max(2 * (step + 1) / n_steps - 1, 0)
-    return warm * (0.01 + 0.99 * (1 + math.cos(math.pi * decay)) / 2)
-
-
-class Losses(NamedTuple):
-    """Mean squared errors of a batch, and which latents are active in which bin."""
-
-    reconstruction: Float[Tensor, ""]
-    auxiliary: Float[Tensor, ""]
-    active: Bool[Tensor, "batch latent"]
-
-
-def objective(
-    parameters: Parameters, x: Float[Tensor, "batch unit"], *, k: int, dead: Int[Tensor, "dead"]
-) -> Losses:
-    """Return the losses of a batch: of the ``k * batch`` largest codes, and of dead latents.
-
-    The auxiliary loss asks the ``dead`` latents alone (at most half the units of them a bin) to
-    explain what the others left over, relative to its size; nothing else learns from it.
-    """
-    codes = encode(parameters, x)
-    active = codes >= budget_threshold(codes, k)
-    selected = torch.where(active, codes, 0)
-    residual = x - torch.addmm(parameters.decoder_bias, selected, parameters.decoder)
-    loss = residual.square().mean()
-    if not len(dead):
-        return Losses(loss, torch.zeros_like(loss), active)
-    centred = (x - parameters.decoder_bias).detach()
-    codes = torch.relu(linear(centred, parameters.encoder[dead], parameters.encoder_bias[dead]))
-    budget = max(k, x.shape[1] // 2)
-    if len(dead) > budget:
-        codes = codes * (codes >= codes.detach().topk(budget).values[:, -1:])
-    rest = residual.detach() - codes @ parameters.decoder[dead]
-    # A perfect reconstruction leaves nothing over; the floor keeps 0 / 0 out.
-    return Losses(loss, rest.square().mean() / loss.detach().clamp_min(1e-12), active)
+def first_state(
+    s: Settings, seeds: list[int], n_inputs: int, start: Float[Tensor, "output"], device
+) -> State:
+    """Return the state before step 0. Random numbers come from the CPU, whatever the device."""
+    each = [
+        architectures.initial_parameters(s, n_inputs, start, torch.Generator().manual_seed(seed))
+        for seed in seeds
+    ]
+    p = {name: torch.stack([one[name] for one in each]).to(device) for name in each[0]}
+    n = len(seeds)
+    return State(
+        step=0,
+        parameters=p,
+        optimiser=make_optimiser(s.optimiser, list(p.values()), weight_decay=s.weight_decay),
+        idle=torch.zeros(n, s.n_latents, dtype=torch.int32, device=device),
+        best={},
+        best_score=torch.full((n,), -math.inf),
+        strikes=torch.zeros(n, dtype=torch.int32),
+        rows=[[] for _ in seeds],
+        wall_s=0.0,
+    )
 
 
 def train(
-    x: Float[np.ndarray, "bin unit"], settings: Settings, device: torch.device | str = "cpu"
-) -> Trained:
-    """Train on all rows of ``x`` (finite float32) and calibrate the threshold on them.
+    state: State,
+    data: Data,
+    s: Settings,
+    seeds: list[int],
+    *,
+    validation: Data | None = None,
+    keep: Callable[[State], None] = lambda state: None,
+    log: Callable[[int, dict], None] = lambda instance, row: None,
+) -> State:
+    """Train from ``state`` on and return the last state; its parameters are the best ones.
 
-    Inside, ``x`` is divided by the root of its mean variance, so that one learning rate suits
-    counts of any scale; the returned weights take and give ``x`` as it came. History has a row
-    a logged step: ``loss`` (share of the variance unexplained), ``aux_loss``, ``l0`` (active
-    latents a bin), ``live_fraction``, ``learning_rate``, ``wall_s``.
+    ``keep`` is handed a state of finite losses now and then, ``log`` each new row of history:
+    ``loss`` and its terms, ``l0``, ``live_fraction``, ``gradient_norm``, ``learning_rate``,
+    ``validation_cosmoothing`` where it was looked at, ``wall_s``.
 
     Raises
     ------
     TrainingError
-        The loss became NaN or infinite; names the step.
+        A loss became NaN or infinite; names the step.
     """
-    mean, scale = _moments(x)
-    # Random numbers come from the CPU whatever the device, so that a seed means the same on each.
-    generator = torch.Generator().manual_seed(settings.seed)
-    data = torch.from_numpy(x).to(device)
-    first = _initial(mean / scale, settings.n_latents, generator)
-    parameters = Parameters(*(p.to(device).requires_grad_() for p in first))
-    history = descend(data, scale, parameters, settings, generator)
-    weights = Parameters(*(p.detach() for p in parameters))
-    weights = weights._replace(
-        encoder_bias=weights.encoder_bias * scale, decoder_bias=weights.decoder_bias * scale
-    )
-    return Trained(weights, calibrate(weights, data, settings.k), history)
-
-
-def calibrate(parameters: Parameters, x: Float[Tensor, "bin unit"], k: int) -> float:
-    """Return the threshold at which ``k`` latents a bin are active on average over ``x``."""
-    rows = x[:: math.ceil(len(x) / CALIBRATION_ROWS)]
-    return float(budget_threshold(encode(parameters, rows), k))
-
-
-def _moments(x: Float[np.ndarray, "bin unit"]) -> tuple[Float[np.ndarray, "unit"], float]:
-    """Return each unit's mean, and the root of the mean variance over units (1 if that is 0)."""
-    mean = x.mean(axis=0, dtype=np.float64).astype(np.float32)
-    blocks = (x[i : i + 4096] - mean for i in range(0, len(x), 4096))
-    variance = sum(float(np.square(b).sum(dtype=np.float64)) for b in blocks) / x.size
-    return mean, math.sqrt(variance) or 1.0
-
-
-def _initial(mean: Float[np.ndarray, "unit"], n_latents: int, generator) -> Parameters:
-    """Return random unit directions, the encoder tied to them, the mean as the decoder's bias."""
-    decoder = normalize(torch.randn(n_latents, len(mean), generator=generator))
-    return Parameters(decoder.clone(), torch.zeros(n_latents), decoder, torch.from_numpy(mean))
-
-
-def _batches(n_rows: int, size: int, generator, device) -> Iterator[Int[Tensor, "batch"]]:
-    """Yield row numbers for ever; each epoch is a new order, its incomplete last batch left out."""
-    size = min(size, n_rows)
-    while True:
-        order = torch.randperm(n_rows, generator=generator).to(device)
-        yield from order[: n_rows - n_rows % size].split(size)
-
-
-def descend(
-    data: Float[Tensor, "bin unit"],
-    scale: float,
-    parameters: Parameters,
-    settings: Settings,
-    generator: torch.Generator,
-) -> pd.DataFrame:
-    """Change ``parameters`` in place, step by step, and return the history."""
-    s, device = settings, data.device
-    moments = [(torch.zeros_like(p), torch.zeros_like(p)) for p in parameters]
-    batches = _batches(len(data), s.batch_size, generator, device)
-    losses = torch.zeros(s.n_steps, device=device)
-    idle = torch.zeros(s.n_latents, dtype=torch.int32, device=device)  # steps without firing
-    dead = idle.nonzero()[:, 0]
-    log_every, rows, start = max(round(s.n_steps / LOGGED_ROWS), 1), [], time.perf_counter()
-    for step in tqdm(range(s.n_steps), desc="train SAE", unit="step", disable=None):
-        rate = s.learning_rate * schedule(step, s.n_steps)
-        batch = data[next(batches)] / scale
-        loss, auxiliary, active = objective(parameters, batch, k=s.k, dead=dead)
-        total = loss + s.aux_weight * auxiliary
-        gradients = Parameters(*torch.autograd.grad(total, parameters))
-        with torch.no_grad():
-            tangent = along_sphere(gradients.decoder, parameters.decoder)
-            adam_step(parameters, gradients._replace(decoder=tangent), moments, step, rate)
-            parameters.decoder.div_(parameters.decoder.norm(dim=1, keepdim=True))
-            idle.add_(1).masked_fill_(active.any(dim=0), 0)
-            losses[step] = loss
+    p, device = state.parameters, data.counts.device
+    losses = torch.zeros(len(seeds), REFRESH_STEPS, device=device)
+    log_every = max(round(s.n_steps / LOGGED_ROWS), 1)
+    begun = time.perf_counter() - state.wall_s
+    dead = state.idle >= s.dead_after
+    watched = s.patience is not None and validation is not None
+    if watched and not state.best:
+        state = state._replace(best={name: tensor.clone() for name, tensor in p.items()})
+    for name in p:
+        p[name].requires_grad_()
+    guess = first_guess(len(seeds), len(s.levels)) if is_sparse(p, s) else None
+    fused = fused_step(p, state.optimiser, data, s, guess) if is_fused(p, s) else None
+    steps = range(state.step, s.n_steps)
+    progress = tqdm(steps, "train SAE", s.n_steps, initial=state.step, unit="step", disable=None)
+    for step in progress:
+        rate = s.learning_rate * learning_rate_share(s.schedule, step, s.n_steps)
+        batch = batch_rows(data, s, seeds, step)
+        hidden = hidden_units(data, s, seeds, step, batch.shape[1])
+        weight = s.penalty_weight * coefficient_share(step, s.n_steps, s.penalty_warmup)
+        if fused is not None and not (s.aux_weight and dead.any()):
+            terms, gradients = fused(batch, hidden, rate)
+        else:
+            with torch.autocast(device.type, torch.bfloat16, enabled=s.precision == "bfloat16"):
+                x = architectures.window_inputs(p, windows(data, batch, hidden), s)
+                terms = objective(
+                    p,
+                    x,
+                    targets(data, batch, s),
+                    s,
+                    dead=dead,
+                    penalty_weight=weight,
+                    guess=guess,
+                    judged=_judged(hidden, data, s),
+                )
+            gradients = descend(state, terms, s, rate)
+        losses[:, step % REFRESH_STEPS] = terms.total.detach()
+        state.idle.add_(1).masked_fill_(terms.fired, 0)
         last = step + 1 == s.n_steps
         if step % REFRESH_STEPS == REFRESH_STEPS - 1 or last:
-            _check_finite(losses, step, s)
-            dead = (idle >= s.dead_after).nonzero()[:, 0]
-        if step % log_every == 0 or last:
-            live = 1 - float((idle >= s.dead_after).float().mean())
-            row = (step, loss.detach(), auxiliary.detach(), active.sum() / len(active), live, rate)
-            rows.append([*map(float, row), time.perf_counter() - start])
-    names = ["step", "loss", "aux_loss", "l0", "live_fraction", "learning_rate", "wall_s"]
-    return pd.DataFrame(rows, columns=names).astype({"step": np.int64})
+            _check_finite(losses, p, step, s)
+            dead = state.idle >= s.dead_after
+        state = state._replace(step=step + 1, wall_s=time.perf_counter() - begun)
+        score, done = None, state.strikes >= (s.patience or math.inf)
+        if watched and ((step + 1) % s.validate_every == 0 or last):
+            score = validation_score(p, validation, s).cpu()
+            state = _compared(state, score, s)
+        if step % log_every == 0 or score is not None or last:
+            rows = _rows(state, terms, gradients, rate, weight, s, score)
+            for instance, row in enumerate(rows):
+                if not done[instance]:
+                    state.rows[instance].append(row)
+                    log(instance, row)
+        if step % REFRESH_STEPS == REFRESH_STEPS - 1:
+            keep(state)
+        if score is not None and (state.strikes >= s.patience).all():
+            break
+    return state._replace(parameters={name: p[name].detach() for name in p} | state.best)
+
+
+def descend(state: State, terms: Losses, s: Settings, rate: float) -> Parameters:
+    """Change the parameters by one step in place, and return the gradients."""
+    p = state.parameters
+    found = torch.autograd.grad(terms.total.sum(), list(p.values()), allow_unused=True)
+    with torch.no_grad():
+        gradients = {
+            name: torch.zeros_like(p[name]) if g is None else g
+            for name, g in zip(p, found, strict=True)
+        }
+        # Budgets compare codes, as these penalties do: a code must be the size of its pattern.
+        unit_norm = s.penalty in {"none", "l0"} | NEEDS_UNIT_NORM
+        if unit_norm:
+            gradients["decoder"] = along_sphere(gradients["decoder"], p["decoder"])
+        state.optimiser.step(list(gradients.values()), rate)
+        if unit_norm:
+            p["decoder"].div_(p["decoder"].norm(dim=2, keepdim=True))
+    return gradients
+
+
+def batch_rows(data: Data, s: Settings, seeds: list[int], step: int) -> Int[Tensor, "i b"]:
+    """Return the rows of a step. An epoch takes each in a random order; the rest is left out."""
+    size = min(s.batch_size, len(data.rows))
+    per_epoch = len(data.rows) // size
+    epoch, number = divmod(step, per_epoch)
+    each = [_order(seed, epoch, len(data.rows)) for seed in seeds]
+    part = torch.stack([order[number * size : (number + 1) * size] for order in each])
+    return data.rows[part.to(data.rows.device)]
+
+
+_orders: dict[tuple[int, int, int], Tensor] = {}
+
+
+def _order(seed: int, epoch: int, n_rows: int) -> Int[Tensor, "row"]:
+    """Return the order of an epoch; the last few are remembered, since it is asked every step."""
+    key = (seed, epoch, n_rows)
+    order = _orders.get(key)  # other threads may clear what they don't need
+    if order is None:
+        if len(_orders) > 64:
+            _orders.clear()
+        generator = torch.Generator().manual_seed(_derived(seed, _EPOCH, epoch))
+        order = _orders[key] = torch.randperm(n_rows, generator=generator)
+    return order
+
+
+def hidden_units(data: Data, s: Settings, seeds: list[int], step: int, n: int):
+    """Return which units each bin of a step hides, ``(instance, bin, unit)``; None without any."""
+    if not s.masked_share:
+        return None
+    n_units = data.counts.shape[1]
+    each = [
+        torch.rand(n, n_units, generator=torch.Generator().manual_seed(_derived(seed, _MASK, step)))
+        for seed in seeds
+    ]
+    return (torch.stack(each) < s.masked_share).to(data.counts.device)
+
+
+def _judged(hidden, data: Data, s: Settings) -> Float[Tensor, "instance batch output"] | None:
+    """Return 1 for the outputs that the loss is about; None where it is about all of them."""
+    same = data.targets is data.counts  # another population has no unit that could be hidden
+    if hidden is None or not s.judge_hidden or not same:
+        return None
+    return hidden.float().repeat(1, 1, len(s.reconstruct))
+
+
+def _derived(*numbers: int) -> int:
+    return int(np.random.SeedSequence(numbers).generate_state(1, np.uint64)[0] >> 1)
 
 
 def along_sphere(
-    gradient: Float[Tensor, "latent unit"], decoder: Float[Tensor, "latent unit"]
-) -> Float[Tensor, "latent unit"]:
+    gradient: Float[Tensor, "instance latent output"],
+    decoder: Float[Tensor, "instance latent output"],
+) -> Float[Tensor, "instance latent output"]:
     """Return the gradient of unit-norm rows without its part along each row.
 
-    That part would only change the norm, which is put back anyway, and disturb Adam's moments.
+    That part would only change the norm, which is put back anyway, and disturb the moments.
     """
-    return gradient - (gradient * decoder).sum(dim=1, keepdim=True) * decoder
+    return gradient - (gradient * decoder).sum(dim=2, keepdim=True) * decoder
 
 
-def adam_step(parameters, gradients, moments, step: int, rate: float) -> None:
-    """Do step number ``step`` (from 0) of Adam (Kingma & Ba 2015, algorithm 1), in place.
+def calibrate(p: Parameters, data: Data, s: Settings) -> Float[Tensor, "instance level"]:
+    """Return the thresholds at which each level's ``k`` latents a bin are active over ``data``.
 
-    torch.optim gives the same numbers, but imports torch's compiler: seconds for each process.
+    Zero where there is no budget over a batch: such codes don't need any.
     """
-    beta1, beta2, epsilon = 0.9, 0.999, 1e-8
-    share, root = 1 - beta1 ** (step + 1), math.sqrt(1 - beta2 ** (step + 1))
-    for p, g, (first, second) in zip(parameters, gradients, moments, strict=True):
-        first.lerp_(g, 1 - beta1)
-        second.mul_(beta2).addcmul_(g, g, value=1 - beta2)
-        p.addcdiv_(first, (second.sqrt() / root).add_(epsilon), value=-rate / share)
-
-
-def _check_finite(losses: Float[Tensor, "step"], step: int, settings: Settings) -> None:
-    bad = (~torch.isfinite(losses[: step + 1])).nonzero()
-    if len(bad):
-        raise TrainingError(
-            f"the loss is {float(losses[bad[0, 0]])} at step {int(bad[0, 0])} of "
-            f"{settings.n_steps}, learning rate {settings.learning_rate}",
-            fix="lower sae.learning_rate",
+    n = len(next(iter(p.values())))
+    thresholds = torch.zeros(n, len(s.levels))
+    if s.budget_over != "batch":
+        return thresholds
+    rows = torch.arange(0, len(data.counts), math.ceil(len(data.counts) / CALIBRATION_ROWS))
+    for instance in range(n):
+        one = {name: tensor[instance : instance + 1] for name, tensor in p.items()}
+        codes = torch.cat(
+            [
+                architectures.project(one, architectures.window_inputs(one, x, s))[0]
+                for x in (
+                    windows(data, part[None].to(data.counts.device), None)
+                    for part in rows.split(4096)
+                )
+            ]
         )
+        for number, level in enumerate(s.levels):
+            least = architectures.budget_threshold(codes[:, : level.width].contiguous(), level.k)
+            thresholds[instance, number] = least
+    return thresholds
+
+
+def _compared(state: State, score: Float[Tensor, "instance"], s: Settings) -> State:
+    """Remember the parameters of the instances whose ``score`` is their best so far."""
+    running = state.strikes < s.patience
+    better = running & (score > state.best_score)
+    for name, tensor in state.parameters.items():
+        state.best[name][better] = tensor.detach()[better.to(tensor.device)]
+    return state._replace(
+        best_score=torch.where(better, score, state.best_score),
+        strikes=torch.where(better, 0, state.strikes + running.int()),
+    )
+
+
+def _rows(state: State, terms: Losses, gradients, rate, weight, s: Settings, score) -> list[dict]:
+    """Return a row of history for each instance."""
+    levels = range(len(s.levels)) if len(s.levels) > 1 else []
+    norm = sum(g.square().flatten(1).sum(dim=1) for g in gradients.values()).sqrt()
+    columns = {
+        "loss": terms.levels[-1],
+        "aux_loss": terms.auxiliary,
+        "penalty": terms.penalty,
+        "l0": terms.l0[-1],
+        **{f"loss_level{i + 1}": terms.levels[i] for i in levels},
+        **{f"l0_level{i + 1}": terms.l0[i] for i in levels},
+        "live_fraction": 1 - (state.idle >= s.dead_after).float().mean(dim=1),
+        "gradient_norm": norm,
+        "validation_cosmoothing": torch.full_like(norm, math.nan) if score is None else score,
+    }
+    values = {name: column.tolist() for name, column in columns.items()}
+    same = {"penalty_weight": weight, "learning_rate": rate, "wall_s": state.wall_s}
+    return [
+        {"step": state.step - 1, **{name: v[i] for name, v in values.items()}, **same}
+        for i in range(len(state.rows))
+    ]
+
+
+def history(state: State) -> list[pd.DataFrame]:
+    """Return one table an instance, a row a logged step."""
+    return [pd.DataFrame(rows, columns=None if rows else ["step"]) for rows in state.rows]
+
+
+def _check_finite(
+    losses: Float[Tensor, "instance step"], p: Parameters, step: int, s: Settings
+) -> None:
+    bad = ~torch.isfinite(losses).all(dim=0)
+    bad[step % REFRESH_STEPS] |= ~torch.stack([t.isfinite().all() for t in p.values()]).all()
+    if not bad.any():
+        return
+    first = step - step % REFRESH_STEPS + int(bad.nonzero()[0, 0])
+    raise TrainingError(
+        f"the loss is not finite at step {first} of {s.n_steps}, learning rate {s.learning_rate}",
+        fix="lower learning_rate (the likely cause)"
+        + (", or take precision float32" if s.precision == "bfloat16" else ""),
+    )

@@ -1,0 +1,82 @@
+"""The latents of a model's seeds, side by side: which another seed finds, which say the same."""
+
+from os import PathLike
+
+import numpy as np
+import pandas as pd
+import scipy.sparse
+from jaxtyping import Bool
+
+from spikesieve.count_table import read_counts_table
+from spikesieve.latents.matching import SAME_FEATURE
+from spikesieve.latents.stability import stability
+from spikesieve.recording import read_table
+from spikesieve.sae.checkpoints import read_model
+from spikesieve.sae.pruning import prune
+
+
+def read_latents(
+    path: str | PathLike, rows: Bool[np.ndarray, "bin"], n_latents: int
+) -> scipy.sparse.csr_array:
+    """Return activations ``(bin, latent)`` of those bins of a ``latents`` table in ``rows``."""
+    table = read_table(path, "latents")
+    values = table["activation"].to_numpy(), (table["bin"].to_numpy(), table["latent"].to_numpy())
+    return scipy.sparse.csr_array(values, shape=(len(rows), n_latents))[np.flatnonzero(rows)]
+
+
+def dictionary_table(
+    counts: str | PathLike, runs: list[str | PathLike], *, seeds: list[int]
+) -> pd.DataFrame:
+    """Judge every latent of a model's runs without truth.
+
+    Parameters
+    ----------
+    counts : path of the ``counts`` table. ``runs`` : folder of each seed's run.
+
+    Returns
+    -------
+    A row a seed and latent: ``density`` and ``stability`` on the bins not trained on (validation
+    and test; |r| with its one-to-one partner in the other seeds, 0 without one), ``stable``
+    (0.7 or more), and what pruning says, by activity on the training bins: ``kept``,
+    ``merged_into``, ``dropped_because``.
+    """
+    table = read_counts_table(counts)
+    train, test = table.rows("train"), table.rows("validation") | table.rows("test")
+    decoders, on_train, held_out = [], [], []
+    for run in runs:
+        tensors, _ = read_model(run)
+        # What latents add up by: what they are read by, or else the decoder.
+        decoder = tensors.get("readout0.loadings", tensors["parameters.decoder"][0]).numpy()
+        n_latents = len(decoder)
+        decoders.append(decoder)
+        on_train.append(read_latents(f"{run}/latents.parquet", train, n_latents))
+        held_out.append(read_latents(f"{run}/latents.parquet", test, n_latents))
+    matched = stability(held_out).matched_r
+    tables = []
+    for seed, decoder, active, out, r in zip(
+        seeds, decoders, on_train, held_out, matched, strict=True
+    ):
+        pruned = prune(decoder, active, r, min_stability=SAME_FEATURE).table
+        density = np.bincount(out.indices, minlength=len(decoder)) / max(out.shape[0], 1)
+        about = {"density": density, "stability": r, "stable": r >= SAME_FEATURE}
+        tables.append(pruned.assign(seed=np.int64(seed), **about))
+    first = ["seed", "latent", "density", "stability", "stable"]
+    every = pd.concat(tables, ignore_index=True)
+    return every[[*first, *(c for c in every if c not in first)]]
+
+
+def stability_metrics(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of ``metrics.parquet`` that ``dictionary_table`` amounts to."""
+    rows = table.assign(metric="stability", value=table["stability"])[
+        ["seed", "metric", "latent", "value"]
+    ]
+    by_seed = table.groupby("seed").agg(
+        stability_mean=("stability", "mean"),
+        stable_fraction=("stable", "mean"),
+        n_kept=("kept", "sum"),
+    )
+    sums = by_seed.reset_index().melt("seed", var_name="metric")
+    every = pd.concat([rows, sums.assign(latent=pd.NA)], ignore_index=True)
+    return every.astype({"latent": "Int32", "value": np.float64}).assign(
+        split="test", unit_id=pd.array([pd.NA] * len(every), "Int32"), bin=pd.NA
+    )

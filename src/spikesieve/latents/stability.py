@@ -1,0 +1,53 @@
+"""Which latents come back when the training starts from another seed."""
+
+from collections.abc import Sequence
+from itertools import combinations
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float
+
+from spikesieve.errors import InputError
+from spikesieve.latents.matching import SAME_FEATURE, Activations, match_columns
+
+
+class Stability(NamedTuple):
+    """For each seed, ``matched_r`` (latent,); and the share of all latents that are stable."""
+
+    matched_r: list[Float[np.ndarray, "latent"]]
+    stable_share: float
+
+
+def stability(activations: Sequence[Activations], *, least_r: float = SAME_FEATURE) -> Stability:
+    """Score each latent by how well other seeds found it again: no truth is needed.
+
+    Parameters
+    ----------
+    activations : one table ``(bin, latent)`` a seed, of the same held-out bins.
+    least_r : a latent with ``matched_r >= least_r`` is stable.
+
+    Returns
+    -------
+    Stability. ``matched_r`` of a latent is the mean over the other seeds of |r| with the one
+    latent that it is paired with there, one to one (the Hungarian algorithm on |r|): two copies
+    of a feature in one seed can't both claim the single one of another. It is 0 without a
+    partner, and for a latent that never varies in these bins. ``stable_share`` counts such
+    latents, too; it is NaN where there is no latent at all.
+
+    Raises
+    ------
+    InputError
+        Fewer than two seeds, different bins, values that are not finite.
+    """
+    if len(activations) < 2:
+        raise InputError(
+            f"activations of {len(activations)} seeds", allowed="at least two", fix="train again"
+        )
+    total = [np.zeros(table.shape[1]) for table in activations]
+    for a, b in combinations(range(len(activations)), 2):
+        pairs = match_columns(activations[a], activations[b])
+        total[a][pairs.left] += np.abs(pairs.r)
+        total[b][pairs.right] += np.abs(pairs.r)
+    matched = [one / (len(activations) - 1) for one in total]
+    together = np.concatenate(matched)
+    return Stability(matched, float(np.mean(together >= least_r)) if len(together) else np.nan)

@@ -1,0 +1,166 @@
+"""Reading a dictionary by explaining away: which patterns, added up, make these counts likely.
+
+An encoder is one product and a threshold: where patterns overlap it credits each with the spikes
+of the others, and in planted data that, not the dictionary, is what loses features. Here each
+spike is shared out between the patterns (and a base rate) that may have caused it.
+
+Counts are Poisson with mean ``activation @ loadings + base``; activations have a gamma prior whose
+mean is what the latent did in the bins around. The steps are expectation-maximisation: those of
+Richardson (1972) and Lucy (1974), which are those of non-negative matrix factorisation with the
+Kullback-Leibler divergence (Lee & Seung 1999), with the posterior mean under a conjugate prior
+(Cemgil 2009, "Bayesian inference for nonnegative matrix factorisation models").
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+import scipy.sparse
+import torch
+from jaxtyping import Bool, Float, Int, Real
+from torch import Tensor
+
+from spikesieve.smoothing import smooth_gaussian
+
+#: Rows whose codes the loadings are learnt from; more would not move them.
+REGRESSED_ROWS = 10_000
+REGRESSION_STEPS = 25
+#: Steps from nothing on smoothed counts, and then from the prior, twice.
+FIRST_STEPS, PRIOR_ROUNDS, PRIOR_STEPS = 20, 2, 10
+#: Shape of the gamma prior: 1 is an exponential, the least that is still a density at 0.
+SHAPE = 1.0
+#: The prior's mean looks further around than the smoothing of the counts, in bins.
+WIDER_BINS = 0.5
+BLOCK_ROWS = 1024
+TINY = 1e-6
+
+
+class Readout(NamedTuple):
+    """What is added up: ``loadings`` in spikes a unit of activation, ``base`` in spikes a bin.
+
+    ``mean`` is each latent's mean activation in training, the prior where nothing is smoothed;
+    ``gate`` the number of spikes that a latent must explain in a bin to be active; ``kept`` the
+    latents of the dictionary that are read, ascending.
+    """
+
+    loadings: Float[Tensor, "latent unit"]
+    base: Float[Tensor, "unit"]
+    mean: Float[Tensor, "latent"]
+    kept: Int[Tensor, "latent"]
+    gate: float
+
+
+def fit_readout(codes: scipy.sparse.csr_array, counts: Real[np.ndarray, "bin unit"]) -> Readout:
+    """Learn loadings and base rates from an encoder's codes: a Poisson regression without minus.
+
+    Each latent's loadings start as what the units do beyond their mean while it is active.
+
+    Parameters
+    ----------
+    codes, counts : of training bins, counts smoothed as the encoder saw them.
+    """
+    rows = slice(None, None, max(1, -(-len(counts) // REGRESSED_ROWS)))
+    x = torch.from_numpy(np.ascontiguousarray(counts[rows], np.float32))
+    z = torch.from_numpy(codes[rows].toarray())
+    active = (z > 0).float()
+    times = active.sum(dim=0).clamp_min(1)
+    z = z / (z.sum(dim=0) / times).clamp_min(TINY)
+    loadings = ((active.T @ x) / times[:, None] - x.mean(dim=0)).clamp_min(1e-4)
+    loadings[active.sum(dim=0) == 0] = TINY
+    base = torch.quantile(x, 0.2, dim=0).clamp_min(1e-3)
+    total = z.sum(dim=0)[:, None].clamp_min(TINY)
+    for _ in range(REGRESSION_STEPS):
+        loadings = loadings * (z.T @ (x / (z @ loadings + base + TINY))) / total
+        base = base * (x / (z @ loadings + base + TINY)).mean(dim=0)
+    return Readout(loadings, base, z.mean(dim=0).clamp_min(TINY), torch.arange(len(loadings)), 0.0)
+
+
+def without_unstable(
+    readout: Readout, stability: Float[np.ndarray, "latent"], least: float, at_least: int
+) -> Readout:
+    """Return the readout of the latents that another seed found again.
+
+    ``at_least`` so many stay, the most stable, even where fewer are. What the others explained on
+    average joins the base rates: nobody else is to be blamed for it.
+    """
+    floor = min(least, float(np.sort(stability)[-min(at_least, len(stability))]))
+    stay = torch.from_numpy(stability >= floor)
+    base = readout.base + readout.mean[~stay] @ readout.loadings[~stay]
+    parts = (readout.loadings[stay], base, readout.mean[stay], readout.kept[stay])
+    return Readout(*parts, readout.gate)
+
+
+def read(
+    readout: Readout,
+    counts: Real[np.ndarray, "bin unit"],
+    bins: Int[np.ndarray, "bin"],
+    smoothing: float,
+    *,
+    hidden: Bool[np.ndarray, "unit"] | None = None,
+) -> Float[np.ndarray, "bin latent"]:
+    """Return how many spikes of all units each latent explains in each bin, before the gate.
+
+    A bin's values depend on the bins within a few ``smoothing`` of it, and on no others.
+    ``hidden`` units are not looked at; what a latent explains counts theirs as well.
+    """
+    seen = slice(None) if hidden is None else torch.from_numpy(~hidden)
+    loadings, base = readout.loadings[:, seen], readout.base[seen]
+    raw = np.asarray(counts, np.float32)
+    raw = raw if hidden is None else raw[:, ~hidden]
+    start = torch.ones(len(raw), 1) * readout.mean
+    a = _steps(smooth_gaussian(raw, bins, smoothing), start, None, loadings, base, FIRST_STEPS)
+    for _ in range(PRIOR_ROUNDS):
+        mean = start
+        if smoothing:
+            around = smooth_gaussian(a.numpy(), bins, smoothing + WIDER_BINS)
+            mean = torch.from_numpy(around).clamp_min(TINY)
+        a = _steps(raw, a, mean, loadings, base, PRIOR_STEPS)
+    return (a * readout.loadings.sum(dim=1)).numpy()
+
+
+def gated(explained: Float[np.ndarray, "bin latent"], readout: Readout) -> scipy.sparse.csr_array:
+    """Return the activations that reach the gate."""
+    return scipy.sparse.csr_array(np.where(explained >= readout.gate, explained, 0))
+
+
+def gate_for(explained: Float[np.ndarray, "bin latent"], k: int) -> float:
+    """Return the gate that at most ``k`` latents a bin reach on average; always above 0.
+
+    Where equal values straddle the budget none of them gets in: silent bins are all alike.
+    """
+    flat = explained.ravel()
+    n = min(k * len(explained), len(flat))
+    least = max(float(np.partition(flat, -n)[-n]), TINY)
+    # A step well above rounding: the same bin's value may differ in its last bits elsewhere.
+    return least * (1 + 1e-5) if np.count_nonzero(flat >= least) > n else least
+
+
+def expected_counts(
+    readout: Readout, explained: scipy.sparse.csr_array | Float[np.ndarray, "bin latent"]
+) -> Float[np.ndarray, "bin unit"]:
+    """Return the counts that activations stand for."""
+    share = readout.loadings / readout.loadings.sum(dim=1, keepdim=True).clamp_min(TINY)
+    return np.asarray(explained @ share.numpy()) + readout.base.numpy()
+
+
+def _steps(counts, start: Tensor, mean: Tensor | None, loadings, base, n_steps: int) -> Tensor:
+    """Share spikes out ``n_steps`` times, block by block: each of the same size, so that a bin's
+    result does not depend on who stands beside it."""
+    found = torch.empty_like(start)
+    total = loadings.sum(dim=1).clamp_min(TINY)
+    for first in range(0, len(start), BLOCK_ROWS):
+        rows = slice(first, first + BLOCK_ROWS)
+        x, a = _padded(torch.from_numpy(counts[rows])), _padded(start[rows])
+        prior = None if mean is None else SHAPE / _padded(mean[rows], fill=1.0)
+        for _ in range(n_steps):
+            caused = a * ((x / (a @ loadings + base + TINY)) @ loadings.T)
+            a = caused / total if prior is None else (SHAPE + caused) / (prior + total)
+        found[rows] = a[: len(found[rows])]
+    return found
+
+
+def _padded(block: Tensor, fill: float = 0.0) -> Tensor:
+    if len(block) == BLOCK_ROWS:
+        return block
+    padded = torch.full((BLOCK_ROWS, block.shape[1]), fill)
+    padded[: len(block)] = block
+    return padded

@@ -1,0 +1,56 @@
+"""Latents that every seed finds are told from those that one seed made up."""
+
+import numpy as np
+import pytest
+import scipy.sparse
+
+from spikesieve.errors import InputError
+from spikesieve.latents import stability
+
+
+@pytest.fixture
+def seeds():
+    """Return three seeds: latents 0 and 1 shared (in other places), one of each its own."""
+    rng = np.random.default_rng(0)
+    shared = np.where(rng.random((3000, 2)) < 0.1, rng.random((3000, 2)), 0)
+    own = np.where(rng.random((3000, 3)) < 0.1, rng.random((3000, 3)), 0)
+    return [
+        np.column_stack([shared, own[:, :1]]),
+        np.column_stack([own[:, 1:2], 3 * shared[:, ::-1]]),
+        np.column_stack([shared[:, 0], own[:, 2], shared[:, 1], np.zeros(3000)]),
+    ]
+
+
+def test_shared_latents_are_stable_and_others_are_not(seeds):
+    found = stability([scipy.sparse.csr_array(seed) for seed in seeds])
+    stable = [(r >= 0.7).tolist() for r in found.matched_r]
+    assert stable == [[True, True, False], [False, True, True], [True, False, True, False]]
+    assert found.stable_share == pytest.approx(6 / 10)
+    assert found.matched_r[0][:2] == pytest.approx(1)
+    assert found.matched_r[2][3] == 0
+
+
+def test_two_copies_cannot_both_claim_one_latent(seeds):
+    one, twice = seeds[0][:, :2], seeds[0][:, [0, 0, 1]]
+    found = stability([one, twice])
+    assert sorted(found.matched_r[1].round(3)) == pytest.approx([0, 1, 1])
+
+
+def test_a_latent_of_two_seeds_out_of_three_scores_between(seeds):
+    second, third = seeds[1].copy(), seeds[2][:, :3].copy()
+    third[:, 0] = np.random.default_rng(1).random(3000)
+    found = stability([seeds[0], second, third])
+    assert found.matched_r[0][0] == pytest.approx(0.5, abs=0.05)
+
+
+def test_independent_latents_are_not_stable():
+    rng = np.random.default_rng(2)
+    noise = [np.abs(rng.normal(size=(3000, 40))) for _ in range(2)]
+    assert stability(noise).stable_share == 0
+
+
+def test_one_seed_or_other_bins_are_refused(seeds):
+    with pytest.raises(InputError, match="of 1 seeds"):
+        stability(seeds[:1])
+    with pytest.raises(InputError, match="3000 and of 2999 bins"):
+        stability([seeds[0], seeds[1][1:]])

@@ -1,0 +1,33 @@
+"""Choose width, k and smoothing of a recording's dictionaries from the trials, without labels."""
+
+from pathlib import Path
+from typing import Annotated
+
+import pandas as pd
+import typer
+
+from spikesieve.files import write_json
+from spikesieve.recording import read_table, write_table
+from spikesieve.sae.selection import best
+
+app = typer.Typer(pretty_exceptions_enable=False, add_completion=False)
+
+
+@app.command(help=__doc__)
+def main(
+    tables: Annotated[list[Path], typer.Argument(help="Tables of trials (Parquet).")],
+    trials: Annotated[Path, typer.Option(help="Table of all trials to write.")],
+    choice: Annotated[Path, typer.Option(help="JSON to write.")],
+    bin_ms: Annotated[float, typer.Option(help="Bin width to choose for, ms.")],
+) -> None:
+    """Read the trials, write them as one table with the chosen one marked."""
+    every = pd.concat([read_table(path, "trials") for path in tables], ignore_index=True)
+    winner = best(every[every["bin_ms"] == bin_ms])
+    write_table(trials, "trials", every.assign(chosen=every.index == winner.name))
+    chosen = {name: int(winner[name]) for name in ("n_latents", "k")}
+    chosen["smoothing"] = float(winner["smoothing"])
+    write_json(choice, {"chosen": chosen, "by": winner.drop("wall_s").dropna().to_dict()})
+
+
+if __name__ == "__main__":
+    app()

@@ -1,0 +1,27 @@
+"""Draw how well each method predicts units that are hidden from it."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from spikesieve.figures.cosmoothing import cosmoothing_table, draw_cosmoothing
+from spikesieve.figures.style import save_figure
+from spikesieve.recording import read_table
+
+app = typer.Typer(pretty_exceptions_enable=False, add_completion=False)
+
+
+@app.command(help=__doc__)
+def main(
+    metrics: Annotated[list[Path], typer.Argument(help="metrics.parquet of each run, in order.")],
+    picture: Annotated[Path, typer.Option(help="The .png to write; .pdf and .csv go beside it.")],
+    recording: Annotated[str, typer.Option(help="Id of the recording.")],
+) -> None:
+    """Read the metrics and write the figure."""
+    table = cosmoothing_table(recording, [read_table(path, "metrics") for path in metrics])
+    save_figure(draw_cosmoothing(table), table, picture.with_suffix(""))
+
+
+if __name__ == "__main__":
+    app()

@@ -1,0 +1,27 @@
+"""Draw how stable the latents of each model are across seeds, beside nulls."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from spikesieve.figures.sae_stability import draw_sae_stability, sae_stability_table
+from spikesieve.figures.style import save_figure
+from spikesieve.recording import read_table
+
+app = typer.Typer(pretty_exceptions_enable=False, add_completion=False)
+
+
+@app.command(help=__doc__)
+def main(
+    metrics: Annotated[list[Path], typer.Argument(help="metrics.parquet of each model and null.")],
+    picture: Annotated[Path, typer.Option(help="The .png to write; .pdf and .csv go beside it.")],
+    recording: Annotated[str, typer.Option(help="Id of the recording.")],
+) -> None:
+    """Read the metrics and write the figure."""
+    table = sae_stability_table(recording, [read_table(path, "metrics") for path in metrics])
+    save_figure(draw_sae_stability(table), table, picture.with_suffix(""))
+
+
+if __name__ == "__main__":
+    app()
