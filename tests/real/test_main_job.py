@@ -38,8 +38,8 @@ FIGURES = (
 def main_job(data, tmp_path_factory):
     # Every recording and stage; fewer steps and widths than the defaults, to spare minutes.
     quick = {
-        "sae": {"n_steps": 150, "nulls": ["shifted"]},
-        "sweep": {"n_latents": [32], "k": [4], "smoothing": [0.0], "n_steps": 30},
+        "sae": {"n_steps": 100, "nulls": []},
+        "sweep": {"n_latents": [32], "k": [4, 8], "smoothing": [0.0, 1.0], "n_steps": 30},
         "baselines": {"methods": ["mean", "pca"]},
         "counts": {"extra_bin_ms": [100]},
     }
