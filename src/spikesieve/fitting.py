@@ -130,10 +130,15 @@ def fit_and_score(
     write_table(folder / "metrics.parquet", "metrics", metrics_table(metrics, **names))
 
 
+def block_of(table: CountTable, split: str) -> Block:
+    """Return the bins of a split; there may be none."""
+    bins = np.flatnonzero(table.rows(split))
+    return Block(table.counts[bins], bins)
+
+
 def _block(table: CountTable, split: str, null: str, root_seed: int) -> Block:
     """Return the bins of a split, their structure destroyed where a ``null`` is asked for."""
-    bins = np.flatnonzero(table.rows(split))
-    counts = table.counts[bins]
+    counts, bins = block_of(table, split)
     if null != "none" and len(bins):
         known = list(NULLS)
         if null not in NULLS:

@@ -8,10 +8,10 @@ from sae_samples import matched, planted, small
 
 from spikesieve.count_table import CountTable
 from spikesieve.errors import InputError
+from spikesieve.fitting import Block
 from spikesieve.sae import SparseAutoencoder
 from spikesieve.sae.selection import (
     TRIED,
-    Rows,
     best,
     candidates,
     choose,
@@ -21,8 +21,8 @@ from spikesieve.sae.selection import (
 from spikesieve.sae.sweep import sweep
 
 COUNTS, FEATURES = planted(n_bins=3000, seed=2)
-TRAIN = Rows(COUNTS[:2000], np.arange(2000))
-TEST, TRUTH = Rows(COUNTS[2000:], np.arange(2000, 3000)), FEATURES[2000:]
+TRAIN = Block(COUNTS[:2000], np.arange(2000))
+TEST, TRUTH = Block(COUNTS[2000:], np.arange(2000, 3000)), FEATURES[2000:]
 CHEAP = {"n_steps": 60, "batch_size": 256, "learning_rate": 0.02, "device": "cpu"}
 
 
@@ -46,13 +46,13 @@ class Knowing(Copier):
 def test_copying_counts_gains_nothing_and_knowing_rates_does():
     rng = np.random.default_rng(0)
     rates = rng.gamma(1, 0.5, (1000, 20)).astype(np.float32)
-    rows = Rows(rng.poisson(rates).astype(np.uint8), np.arange(1000))
+    rows = Block(rng.poisson(rates).astype(np.uint8), np.arange(1000))
     mean = rates.mean(axis=0, dtype=np.float64)
     knowing = Knowing(n_latents=20, k=1, device="cpu")
     knowing.rates = rates
     assert thinned_bits(Copier(n_latents=20, k=1, device="cpu"), rows, mean) < 0
     assert thinned_bits(knowing, rows, mean) > 0.1
-    silent = Rows(np.zeros((50, 20), np.uint8), np.arange(50))
+    silent = Block(np.zeros((50, 20), np.uint8), np.arange(50))
     assert np.isnan(thinned_bits(knowing, silent, mean))
 
 
@@ -80,7 +80,7 @@ def test_it_chooses_a_k_that_is_no_copier(chosen):
 def test_only_what_was_left_open_is_chosen():
     settings = CHEAP | {"k": 7, "n_steps": 5}
     del settings["device"]
-    few = Rows(TRAIN.counts[:300, :8], TRAIN.bins[:300])
+    few = Block(TRAIN.counts[:300, :8], TRAIN.bins[:300])
     found, trials = choose(*few, None, settings, ["n_latents"], "cpu")
     assert set(found) == {"n_latents"}
     assert set(trials["k"]) == {7}
@@ -123,7 +123,7 @@ def test_told_nothing_it_finds_most_features():
 
 
 def test_told_nothing_it_chooses_and_learns_the_same_again():
-    few = Rows(TRAIN.counts[:500, :10], TRAIN.bins[:500])
+    few = Block(TRAIN.counts[:500, :10], TRAIN.bins[:500])
     first, again = (SparseAutoencoder(device="cpu", n_steps=20).fit(*few) for _ in range(2))
     assert again.settings == first.settings
     latents, others = (sae.transform(*few).toarray() for sae in (first, again))
@@ -135,7 +135,7 @@ def test_where_there_is_nothing_to_find_little_is_stable():
     noise = rng.poisson(rng.gamma(2, 0.3, 30), (3000, 30)).astype(np.uint8)
     settings = CHEAP | {"n_latents": 60, "k": 4, "readout": "poisson", "n_steps": 150}
     nothing = try_settings(
-        Rows(noise[:2000], np.arange(2000)), Rows(noise[2000:], TEST.bins), settings
+        Block(noise[:2000], np.arange(2000)), Block(noise[2000:], TEST.bins), settings
     )
     features = try_settings(TRAIN, TEST, settings)
     assert nothing["stable_share"] < 0.15

@@ -79,7 +79,8 @@ def reconstruct(
             n_chosen[k] += 1
             place[i] = stored + k
         for k in range(n_used):
-            _add_up(chosen[k], n_chosen[k], latent, value, decoder, parts[k])
+            parts[k] = 0
+            _weigh(chosen[k], 0, n_chosen[k], latent, value, decoder, parts[k])
         wanted[:] = target[b]
         if len(judged):
             for u in range(n_out):
@@ -111,32 +112,6 @@ def reconstruct(
             _project(chosen[k], n_chosen[k], latent, decoder, total, to_codes)
             slot[used[k]] = -1
         stored += n_used
-
-
-@numba.njit(cache=True, nogil=True, fastmath=FAST, error_model="numpy")
-@no_type_check
-def _add_up(chosen, n, latent, value, decoder, total):
-    """Fill ``total`` with the chosen codes times their patterns, four at a time."""
-    n_out = len(total)
-    total[:] = 0
-    k = 0
-    while k + 4 <= n:
-        i0, i1, i2, i3 = chosen[k], chosen[k + 1], chosen[k + 2], chosen[k + 3]
-        w0, w1, w2, w3 = (
-            decoder[latent[i0]],
-            decoder[latent[i1]],
-            decoder[latent[i2]],
-            decoder[latent[i3]],
-        )
-        c0, c1, c2, c3 = value[i0], value[i1], value[i2], value[i3]
-        for u in range(n_out):
-            total[u] += c0 * w0[u] + c1 * w1[u] + c2 * w2[u] + c3 * w3[u]
-        k += 4
-    while k < n:
-        w, c = decoder[latent[chosen[k]]], value[chosen[k]]
-        for u in range(n_out):
-            total[u] += c * w[u]
-        k += 1
 
 
 @numba.njit(cache=True, nogil=True, fastmath=FAST, error_model="numpy")

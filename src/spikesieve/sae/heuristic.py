@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 from sklearn.metrics import r2_score
 
+from spikesieve.fitting import Block
 from spikesieve.sae.model import SparseAutoencoder
-from spikesieve.sae.selection import Rows
 
 #: Share of the training bins that is the ceiling, and by how much each step is narrower.
 CEILING, SHRINK = 0.1, 0.15
@@ -20,8 +20,8 @@ FLOOR = 4
 
 
 def shrink_width(
-    train: Rows,
-    held_out: Rows,
+    train: Block,
+    held_out: Block,
     settings: dict,
     *,
     ceiling: float = CEILING,

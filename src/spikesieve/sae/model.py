@@ -28,12 +28,14 @@ from spikesieve.sae.instances import train_instances
 from spikesieve.sae.logging import logging_to
 from spikesieve.sae.losses import activate
 from spikesieve.sae.readout import (
-    Readout,
     expected_counts,
     fit_readout,
     gate_for,
     gated,
     read,
+    readout_shapes,
+    readout_tensors,
+    readouts_from,
     without_unstable,
 )
 from spikesieve.sae.settings import ARCHITECTURES, make_settings, plain, whole_levels
@@ -286,9 +288,7 @@ class SparseAutoencoder:
         tensors["thresholds"] = self.thresholds_[part]
         for name, scaling in zip(("input", "target"), self._scalings, strict=True):
             tensors |= {f"{name}.gain": scaling.gain, f"{name}.offset": scaling.offset}
-        for number, readout in enumerate(self.readouts_[part] if self.readouts_ else []):
-            values = readout._asdict().items()
-            tensors |= {f"readout{number}.{name}": torch.as_tensor(v) for name, v in values}
+        tensors |= readout_tensors(self.readouts_[part]) if self.readouts_ else {}
         seeds = self.seeds[part]
         # A part of the instances is what stability has left; there is nothing to compare it with.
         alone = {"min_stability": 0.0} if len(seeds) == 1 else {}
@@ -312,8 +312,8 @@ class SparseAutoencoder:
             settings, n = description["settings"], description["n_instances"]
             model = cls(**settings, n_instances=n, device=device)
             n_units, n_targets = len(tensors["input.gain"]), len(tensors["target.gain"])
-            kept = [len(tensors[f"readout{i}.kept"]) for i in range(n)] if model._reads else []
-            check_shapes(folder, tensors, model._shapes(n_units, n_targets, kept))
+            readouts = readout_shapes(tensors, n, n_units) if model._reads else {}
+            check_shapes(folder, tensors, model._shapes(n_units, n_targets) | readouts)
             roots = description["root"]
             moved = {name: t.to(model.device) for name, t in tensors.items()}
             model._scalings = tuple(
@@ -328,9 +328,7 @@ class SparseAutoencoder:
             ) from error
         model.thresholds_ = moved["thresholds"]
         if model._reads:
-            names = Readout._fields
-            each = [[tensors[f"readout{i}.{name}"] for name in names] for i in range(n)]
-            model.readouts_ = [Readout(*parts[:-1], float(parts[-1])) for parts in each]
+            model.readouts_ = readouts_from(tensors, n)
         start = len("parameters.")
         model.parameters_ = {n[start:]: t for n, t in moved.items() if n.startswith("parameters.")}
         return model
@@ -344,7 +342,7 @@ class SparseAutoencoder:
     def _reads(self) -> bool:
         return self.settings.readout == "poisson"
 
-    def _shapes(self, n_units: int, n_targets: int, kept: list[int]) -> dict[str, tuple]:
+    def _shapes(self, n_units: int, n_targets: int) -> dict[str, tuple]:
         s, n = self.settings, self.n_instances
         n_inputs = n_units * (s.seq_len if s.window == "full" else 1)
         start = torch.zeros(n_targets * len(s.reconstruct))
@@ -352,15 +350,6 @@ class SparseAutoencoder:
         shapes = {f"parameters.{name}": (n, *t.shape) for name, t in first.items()}
         shapes |= {"thresholds": (n, len(s.levels))}
         shapes |= {f"input.{name}": (n_units,) for name in ("gain", "offset")}
-        for i, m in enumerate(kept):
-            own = {
-                "loadings": (m, n_units),
-                "base": (n_units,),
-                "mean": (m,),
-                "kept": (m,),
-                "gate": (),
-            }
-            shapes |= {f"readout{i}.{name}": shape for name, shape in own.items()}
         return shapes | {f"target.{name}": (n_targets,) for name in ("gain", "offset")}
 
     def _choose(self, counts, bins, target, held_out) -> None:

@@ -89,6 +89,34 @@ def without_unstable(
     return Readout(*parts, readout.gate)
 
 
+def readout_tensors(readouts: list[Readout]) -> dict[str, Tensor]:
+    """Return the readouts of a model's instances as named tensors."""
+    return {
+        f"readout{number}.{name}": torch.as_tensor(value)
+        for number, readout in enumerate(readouts)
+        for name, value in readout._asdict().items()
+    }
+
+
+def readouts_from(tensors: dict[str, Tensor], n_instances: int) -> list[Readout]:
+    """Return what ``readout_tensors`` was given."""
+    names = Readout._fields
+    each = [[tensors[f"readout{i}.{name}"] for name in names] for i in range(n_instances)]
+    return [Readout(*parts[:-1], float(parts[-1])) for parts in each]
+
+
+def readout_shapes(
+    tensors: dict[str, Tensor], n_instances: int, n_units: int
+) -> dict[str, tuple[int, ...]]:
+    """Return the shapes that readouts must have, however many latents each has kept."""
+    shapes = {}
+    for i in range(n_instances):
+        n = len(tensors[f"readout{i}.kept"])
+        own = {"loadings": (n, n_units), "base": (n_units,), "mean": (n,), "kept": (n,), "gate": ()}
+        shapes |= {f"readout{i}.{name}": shape for name, shape in own.items()}
+    return shapes
+
+
 def read(
     readout: Readout,
     counts: Real[np.ndarray, "bin unit"],

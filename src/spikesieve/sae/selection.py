@@ -7,13 +7,12 @@ the same latents.
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Int, Real
 
 from spikesieve.cosmoothing import cosmooth
+from spikesieve.fitting import Block
 from spikesieve.latents.stability import stability
 from spikesieve.poisson import mean_deviance, poisson_deviance
 from spikesieve.sae.model import SparseAutoencoder
@@ -32,14 +31,7 @@ CRITERION = "thinned_bits"
 TRIED = ("n_latents", "k", "smoothing", "learning_rate", "tau", "masked_share")
 
 
-class Rows(NamedTuple):
-    """Bins and their numbers."""
-
-    counts: Real[np.ndarray, "bin unit"]
-    bins: Int[np.ndarray, "bin"]
-
-
-def try_settings(train: Rows, held_out: Rows, settings: dict, *, n_seeds: int = N_SEEDS) -> dict:
+def try_settings(train: Block, held_out: Block, settings: dict, *, n_seeds: int = N_SEEDS) -> dict:
     """Train ``n_seeds`` instances of ``settings``, and score them on ``held_out`` bins.
 
     Returns
@@ -65,7 +57,7 @@ def try_settings(train: Rows, held_out: Rows, settings: dict, *, n_seeds: int = 
     }
 
 
-def _scores(model: SparseAutoencoder, instance: int, codes, rows: Rows, mean) -> dict:
+def _scores(model: SparseAutoencoder, instance: int, codes, rows: Block, mean) -> dict:
     counts, bins = rows
 
     def predict_hidden(counts, bins, hidden):
@@ -87,7 +79,7 @@ def _scores(model: SparseAutoencoder, instance: int, codes, rows: Rows, mean) ->
 
 
 def thinned_bits(
-    model: SparseAutoencoder, rows: Rows, mean, *, instance: int = 0, seed: int = 0
+    model: SparseAutoencoder, rows: Block, mean, *, instance: int = 0, seed: int = 0
 ) -> float:
     """Return bits a spike that the model gains on a random fifth of the spikes, told the others.
 
@@ -122,9 +114,9 @@ def choose(
     """
     if held_out is None:
         first = len(counts) - max(int(HELD_OUT * len(counts)), 1)
-        train, held_out = Rows(counts[:first], bins[:first]), Rows(counts[first:], bins[first:])
+        train, held_out = Block(counts[:first], bins[:first]), Block(counts[first:], bins[first:])
     else:
-        train, held_out = Rows(counts, bins), Rows(*held_out[:2])
+        train, held_out = Block(counts, bins), Block(*held_out[:2])
     values = candidates(train.counts.shape, to_choose, settings)
     steps = min(settings.get("n_steps", TRIAL_STEPS), TRIAL_STEPS)
     fixed = settings | {"device": device, "n_steps": steps, "min_stability": 0.0}

@@ -16,6 +16,8 @@ from spikesieve.sae.inputs import Data
 from spikesieve.sae.settings import Settings, plain
 from spikesieve.sae.training import State
 
+#: What reading a damaged file may raise, besides safetensors' own.
+UNREADABLE = (OSError, KeyError, TypeError, ValueError, RuntimeError)
 _INSTANCES = ("idle", "best_score", "strikes")
 
 
@@ -82,13 +84,9 @@ def restored(path: Path, first: State, belongs_to: str) -> State:
             rows=rows,
             wall_s=about["wall_s"],
         )
-    except (OSError, KeyError, TypeError, ValueError, RuntimeError) as error:
+    except (*UNREADABLE, safetensors.SafetensorError) as error:
         raise ContractError(
             f"unreadable training state ({error})", path=path, fix="delete it to start over"
-        ) from error
-    except safetensors.SafetensorError as error:
-        raise ContractError(
-            f"damaged training state ({error})", path=path, fix="delete it to start over"
         ) from error
 
 

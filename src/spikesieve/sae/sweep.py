@@ -2,13 +2,12 @@
 
 from itertools import product
 
-import numpy as np
 import pandas as pd
 
 from spikesieve.count_table import CountTable
 from spikesieve.errors import InputError, SpikesieveError
-from spikesieve.fitting import derived_seed
-from spikesieve.sae.selection import Rows, try_settings
+from spikesieve.fitting import Block, block_of, derived_seed
+from spikesieve.sae.selection import try_settings
 
 
 def sweep(
@@ -46,12 +45,12 @@ def sweep(
     return pd.DataFrame(trials)
 
 
-def blocks(table: CountTable, *, recording: str) -> tuple[Rows, Rows]:
+def blocks(table: CountTable, *, recording: str) -> tuple[Block, Block]:
     """Return the training and the validation bins.
 
     Raises ``InputError`` where there are none of either, or no unit.
     """
-    train, held_out = (_rows(table, split) for split in ("train", "validation"))
+    train, held_out = (block_of(table, split) for split in ("train", "validation"))
     if 0 in train.counts.shape or not len(held_out.bins):
         raise InputError(
             f"{len(train.bins)} training and {len(held_out.bins)} validation bins of "
@@ -60,8 +59,3 @@ def blocks(table: CountTable, *, recording: str) -> tuple[Rows, Rows]:
             fix="give counts.split a validation block, or set sae.n_latents, k and smoothing",
         )
     return train, held_out
-
-
-def _rows(table: CountTable, split: str) -> Rows:
-    bins = np.flatnonzero(table.rows(split))
-    return Rows(table.counts[bins], bins)
