@@ -19,7 +19,9 @@ def main(
     recording: Annotated[str, typer.Option(help="Id of the recording.")],
 ) -> None:
     """Read the metrics and write the figure."""
-    table = recovery_table(recording, [read_table(path, "metrics") for path in metrics])
+    tables = [read_table(path, "metrics") for path in metrics]
+    by_run = [run for t in tables for _, run in t.groupby(["method", "model", "seed"], sort=False)]
+    table = recovery_table(recording, by_run)
     save_figure(draw_recovery(table), table, picture.with_suffix(""))
 
 
