@@ -113,18 +113,23 @@ def _candidates(codes, bias, floor, row_start, latent, value):
     """List the codes that reach their latent's ``floor``; return how many, -1 if one is NaN.
 
     No branch depends on a code, as it would be mispredicted: eight comparisons make a byte, which
-    looks up where its ones are.
+    looks up where its ones are. Most bytes are zero, and left out beforehand.
     """
     n_rows, n_latents = codes.shape
     n = nans = 0
     reached = np.zeros((n_latents + 7) // 8 * 8, np.bool_)
     eights = reached.view(np.uint64)
+    some = np.empty(len(eights), np.int64)
     for b in range(n_rows):
         row = codes[b]
         for j in range(n_latents):
             reached[j] = not (row[j] + bias[j] < floor[j])  # a NaN reaches all
-        start = n
+        n_some = 0
         for eight in range(len(eights)):
+            some[n_some] = eight
+            n_some += eights[eight] != 0
+        start = n
+        for eight in some[:n_some]:
             byte = (eights[eight] * np.uint64(0x0102040810204080)) >> np.uint64(56)
             places = _PLACES[byte]
             for k in range(8):
@@ -249,15 +254,15 @@ def _above(values, floor, kept):
 def _keep(row_start, latent, value, widths, thresholds, row, mask):
     """Close the list up over candidates that no level selects; return how many stay."""
     kept = start = 0
+    n_levels = len(widths)
     for b in range(len(row_start) - 1):
-        limits = thresholds[b % len(thresholds)]
+        own = b % len(thresholds)
         stop = row_start[b + 1]
         for i in range(start, stop):
-            levels = 0
-            for level in range(len(widths)):
-                if value[i] >= limits[level] and latent[i] < widths[level]:
-                    levels |= 1 << level
-            latent[kept], value[kept], row[kept], mask[kept] = latent[i], value[i], b, levels
+            v, j, levels = value[i], latent[i], 0
+            for level in range(n_levels):  # no branch here either
+                levels |= ((v >= thresholds[own, level]) & (j < widths[level])) << level
+            latent[kept], value[kept], row[kept], mask[kept] = j, v, b, levels
             kept += levels != 0
         row_start[b + 1] = kept
         start = stop
