@@ -6,6 +6,7 @@ import torch
 
 from spikesieve.sae import training
 from spikesieve.sae.fused import is_fused
+from spikesieve.sae.fused_kernels import _log1p
 from spikesieve.sae.inputs import fit_scalings, make_data
 from spikesieve.sae.settings import make_settings
 
@@ -67,6 +68,14 @@ def test_training_is_that_of_autograd(case, monkeypatch):
     compare(
         *(trained(chosen, monkeypatch, fused=fused, n_steps=n_steps) for fused in (True, False))
     )
+
+
+def test_the_logarithm_is_exact_to_rounding():
+    """Where 1 + x rounds to 1, at both ends of the polynomial, for counts of any size."""
+    x = np.r_[0, np.geomspace(1e-30, 1e6, 2000), 2**0.5 * 2.0 ** np.arange(1, 9) - 1]
+    x = x.astype(np.float32)
+    found = np.array([_log1p(v, np.float32(1 / (1 + v))) for v in x], np.float32)
+    np.testing.assert_array_max_ulp(found, np.log1p(x.astype(float)).astype(np.float32), maxulp=1)
 
 
 def test_another_population_in_float(monkeypatch):

@@ -65,7 +65,7 @@ def fused_step(p: Parameters, optimiser: Optimiser, data: Data, s: Settings, gue
     def room(n_rows: int) -> _Room:
         columns = encoder.shape[1], len(decoder_bias), len(encoder)
         n_sums = n_rows * len(widths) * (len(widths) + 1) // 2
-        slopes = np.empty((n_sums, len(decoder_bias)), np.float32)
+        slopes = torch.empty(n_sums, len(decoder_bias)).numpy()  # aligned, as numpy would not
         return _Room(*(torch.empty(n_rows, n) for n in columns), slopes)
 
     def step(rows, hidden, rate):

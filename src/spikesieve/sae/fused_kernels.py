@@ -3,6 +3,9 @@
 Rows are gathered and scaled in one pass; decoded, compared and differentiated in a second, while a
 row's patterns are in the nearest cache; in a third, latent by latent, gradients are added up and
 go into Adam at once, so that they are never kept.
+
+What runs for every active code indexes whole arrays: a row taken out of one, ``vectors[i]``, or put
+into a tuple, is counted as a reference, and that takes as long as adding it up.
 """
 
 from typing import no_type_check
@@ -14,6 +17,13 @@ import numpy as np
 FAST = {"reassoc", "contract", "nsz", "arcp"}
 BETA1, BETA2, EPSILON = np.float32(0.9), np.float32(0.999), np.float32(1e-8)
 ONE = np.float32(1)
+#: log(1 + f) = f + f^2 (LOG[0] f^9 + ... + LOG[9]), as ``logf`` in Cephes has it.
+_LOG = (
+    *(7.0376836292e-2, -1.1514610310e-1, 1.1676998740e-1, -1.2420140846e-1, 1.4249322787e-1),
+    *(-1.6668057665e-1, 2.0000714765e-1, -2.4999993993e-1, 3.3333331174e-1, -0.5),
+)
+LOG = tuple(np.float32(coefficient) for coefficient in _LOG)
+LOG_2 = np.float32(0.6931471805599453)
 
 
 @numba.njit(cache=True, nogil=True, fastmath=FAST, error_model="numpy")
@@ -57,13 +67,11 @@ def reconstruct(
     n_levels, n_rows, n_out = len(weights), len(row_start) - 1, len(bias)
     slot = np.full(1 << n_levels, -1, np.int64)
     used = np.empty(1 << n_levels, np.int64)
-    n_slots = n_levels * (n_levels + 1) // 2
+    n_slots, room = n_levels * (n_levels + 1) // 2, len(decoder)
     parts = np.empty((n_slots, n_out), np.float32)
-    chosen = np.empty((n_slots, decoder.shape[0]), np.int64)
-    n_chosen = np.zeros(n_slots, np.int64)
+    chosen, end = np.empty(n_slots * room, np.int64), np.empty(n_slots, np.int64)
     outputs = np.empty((n_levels, n_out), np.float32)
-    wanted, scratch = np.empty(n_out, np.float32), np.empty(n_out, np.float32)
-    counted = np.ones(n_out, np.float32)
+    wanted, counted = np.empty(n_out, np.float32), np.ones(n_out, np.float32)
     stored = 0
     for b in range(n_rows):
         n_used = 0
@@ -72,137 +80,137 @@ def reconstruct(
             if slot[s] < 0:
                 slot[s] = n_used
                 used[n_used] = s
-                n_chosen[n_used] = 0
+                end[n_used] = n_used * room
                 n_used += 1
             k = slot[s]
-            chosen[k, n_chosen[k]] = i
-            n_chosen[k] += 1
+            chosen[end[k]] = i
+            end[k] += 1
             place[i] = stored + k
         for k in range(n_used):
-            parts[k] = 0
-            _weigh(chosen[k], 0, n_chosen[k], latent, value, decoder, parts[k])
-        wanted[:] = target[b]
+            _weigh(chosen, k * room, end[k], latent, value, decoder, parts, k)
+        if logarithmic:
+            for u in range(n_out):
+                wanted[u] = _log1p(target[b, u], ONE / (ONE + target[b, u]))
+        else:
+            for u in range(n_out):
+                wanted[u] = target[b, u]
         if len(judged):
             for u in range(n_out):
                 counted[u] = judged[b, u]
-        if logarithmic:
-            _log1p(target[b], scratch, wanted)
         for level in range(n_levels):
-            out = outputs[level]
-            out[:] = bias
+            for u in range(n_out):
+                outputs[level, u] = bias[u]
             for k in range(n_used):
                 if (used[k] >> level) & 1:
-                    part = parts[k]
                     for u in range(n_out):
-                        out[u] += part[u]
+                        outputs[level, u] += parts[k, u]
             if logarithmic:
-                losses[level] += _log_slope(out, wanted, counted, weights[level], tau, scratch)
+                losses[level] += _log_slope(
+                    wanted, counted, weights[level], tau, level, outputs, to_bias
+                )
             else:
-                losses[level] += _square_slope(out, wanted, counted, weights[level], relu)
-            for u in range(n_out):
-                to_bias[u] += out[u]
+                losses[level] += _square_slope(
+                    wanted, counted, weights[level], relu, level, outputs, to_bias
+                )
         for k in range(n_used):
-            total = sums[stored + k]
-            total[:] = 0
+            total = stored + k
+            for u in range(n_out):
+                sums[total, u] = 0
             for level in range(n_levels):
                 if (used[k] >> level) & 1:
-                    slope = outputs[level]
                     for u in range(n_out):
-                        total[u] += slope[u]
-            _project(chosen[k], n_chosen[k], latent, decoder, total, to_codes)
+                        sums[total, u] += outputs[level, u]
+            _project(chosen, k * room, end[k], latent, decoder, sums, total, to_codes)
             slot[used[k]] = -1
         stored += n_used
 
 
 @numba.njit(cache=True, nogil=True, fastmath=FAST, error_model="numpy")
 @no_type_check
-def _project(chosen, n, latent, decoder, slope, to_codes):
-    """Fill ``to_codes`` of the chosen entries: their patterns times ``slope``."""
-    n_out = len(slope)
-    k = 0
-    while k + 4 <= n:
-        i0, i1, i2, i3 = chosen[k], chosen[k + 1], chosen[k + 2], chosen[k + 3]
-        w0, w1, w2, w3 = (
-            decoder[latent[i0]],
-            decoder[latent[i1]],
-            decoder[latent[i2]],
-            decoder[latent[i3]],
-        )
+def _project(chosen, start, stop, latent, decoder, slopes, total, to_codes):
+    """Fill ``to_codes`` of the chosen entries: their patterns times ``slopes[total]``."""
+    n_out = decoder.shape[1]
+    n = start
+    while n + 4 <= stop:
+        i0, i1, i2, i3 = chosen[n], chosen[n + 1], chosen[n + 2], chosen[n + 3]
+        j0, j1, j2, j3 = latent[i0], latent[i1], latent[i2], latent[i3]
         d0 = d1 = d2 = d3 = np.float32(0)
         for u in range(n_out):
-            g = slope[u]
-            d0 += w0[u] * g
-            d1 += w1[u] * g
-            d2 += w2[u] * g
-            d3 += w3[u] * g
+            g = slopes[total, u]
+            d0 += decoder[j0, u] * g
+            d1 += decoder[j1, u] * g
+            d2 += decoder[j2, u] * g
+            d3 += decoder[j3, u] * g
         to_codes[i0], to_codes[i1], to_codes[i2], to_codes[i3] = d0, d1, d2, d3
-        k += 4
-    while k < n:
-        w, d = decoder[latent[chosen[k]]], np.float32(0)
+        n += 4
+    while n < stop:
+        j, d = latent[chosen[n]], np.float32(0)
         for u in range(n_out):
-            d += w[u] * slope[u]
-        to_codes[chosen[k]] = d
-        k += 1
+            d += decoder[j, u] * slopes[total, u]
+        to_codes[chosen[n]] = d
+        n += 1
 
 
 @numba.njit(cache=True, nogil=True, fastmath=FAST, error_model="numpy")
 @no_type_check
-def _square_slope(out, wanted, counted, weight, relu):
-    """Return the summed squared error, and put its gradient in the place of ``out``."""
-    total, twice = np.float32(0), 2 * weight
-    if relu:
-        for u in range(len(out)):
-            error = max(out[u], np.float32(0)) - wanted[u]
-            total += counted[u] * error * error
-            out[u] = twice * counted[u] * error if out[u] > 0 else np.float32(0)
-    else:
-        for u in range(len(out)):
-            error = out[u] - wanted[u]
-            total += counted[u] * error * error
-            out[u] = twice * counted[u] * error
-    return total
+def _square_slope(wanted, counted, weight, relu, level, outputs, to_bias):
+    """Return a level's summed squared error, and put its gradient in the place of its output.
 
-
-@numba.njit(cache=True, nogil=True, fastmath=FAST, error_model="numpy")
-@no_type_check
-def _log_slope(out, wanted, counted, weight, tau, scratch):
-    """Do the same for the logarithmic error of a rectified output; ``wanted`` is a logarithm."""
-    total = np.float32(0)
-    rectified = np.empty_like(out)
-    for u in range(len(out)):
-        rectified[u] = max(out[u], np.float32(0))
-    logs = np.empty_like(out)
-    _log1p(rectified, scratch, logs)
-    for u in range(len(out)):
-        error = tau * logs[u] - wanted[u]
-        total += counted[u] * error * error
-        slope = 2 * weight * tau * counted[u] * error / (ONE + rectified[u])
-        out[u] = slope if out[u] > 0 else np.float32(0)
-    return total
-
-
-@numba.njit(cache=True, nogil=True, error_model="numpy")
-@no_type_check
-def _log1p(x, y, filled):
-    """Fill in log(1 + x) for x >= 0, by vectors: log 2^e m = e log 2 + 2 artanh((m - 1) / (m + 1)).
-
-    ``y`` is room for as many values. What 1 + x lost to rounding is put back.
+    Add that to ``to_bias``, too.
     """
-    for u in range(len(x)):
-        y[u] = ONE + x[u]
-    bits, mantissa = y.view(np.int32), filled.view(np.int32)
-    for u in range(len(x)):
-        # m lies between the roots of a half and of two, whose bits these are.
-        mantissa[u] = bits[u] - ((bits[u] - 0x3F3504F3) >> 23 << 23)
-    for u in range(len(x)):
-        exponent = np.float32((bits[u] - 0x3F3504F3) >> 23)
-        s = (filled[u] - ONE) / (filled[u] + ONE)
-        q = s * s
-        series = np.float32(1 / 9) * q + np.float32(1 / 7)
-        series = (series * q + np.float32(1 / 5)) * q + np.float32(1 / 3)
-        lost = (x[u] - (y[u] - ONE)) / y[u]
-        log_m = 2 * s * (series * q + ONE)
-        filled[u] = exponent * np.float32(0.6931471805599453) + (log_m + lost)
+    loss, twice = np.float32(0), 2 * weight
+    if relu:
+        for u in range(len(wanted)):
+            out = outputs[level, u]
+            error = max(out, np.float32(0)) - wanted[u]
+            loss += counted[u] * error * error
+            slope = twice * counted[u] * error if out > 0 else np.float32(0)
+            outputs[level, u] = slope
+            to_bias[u] += slope
+    else:
+        for u in range(len(wanted)):
+            error = outputs[level, u] - wanted[u]
+            loss += counted[u] * error * error
+            slope = twice * counted[u] * error
+            outputs[level, u] = slope
+            to_bias[u] += slope
+    return loss
+
+
+@numba.njit(cache=True, nogil=True, fastmath=FAST, error_model="numpy")
+@no_type_check
+def _log_slope(wanted, counted, weight, tau, level, outputs, to_bias):
+    """Do the same for the logarithmic error of a rectified output; ``wanted`` is a logarithm."""
+    loss, twice = np.float32(0), 2 * weight * tau
+    for u in range(len(wanted)):
+        out = outputs[level, u]
+        rectified = max(out, np.float32(0))
+        inverse = ONE / (ONE + rectified)
+        error = tau * _log1p(rectified, inverse) - wanted[u]
+        loss += counted[u] * error * error
+        slope = twice * counted[u] * error * inverse if out > 0 else np.float32(0)
+        outputs[level, u] = slope
+        to_bias[u] += slope
+    return loss
+
+
+@numba.njit(cache=True, nogil=True, fastmath={"contract"}, error_model="numpy")
+@no_type_check
+def _log1p(x, inverse):
+    """Return log(1 + x) for x >= 0, to rounding and without branches, so that loops are vectors.
+
+    ``inverse`` is that of 1 + x = 2^e (1 + f), where 1 + f lies between the roots of a half and of
+    two, whose bits these are. What 1 + x lost to rounding is put back.
+    """
+    y = np.float32(ONE + x)
+    bits = y.view(np.int32)
+    e = (bits - np.int32(0x3F3504F3)) >> np.int32(23)
+    f = np.int32(bits - (e << np.int32(23))).view(np.float32) - ONE
+    p = LOG[0]
+    for coefficient in LOG[1:]:
+        p = p * f + coefficient
+    lost = (x - (y - ONE)) * inverse
+    return np.float32(e) * LOG_2 + (f + (p * f * f + lost))
 
 
 @numba.njit(cache=True, nogil=True, fastmath=FAST, error_model="numpy")
@@ -217,21 +225,20 @@ def descend(
     ``spikesieve.sae.training.descend``). ``moments`` are the first and the second. Return the
     squared norm of the gradients.
     """
-    to_encoder, to_decoder = np.empty_like(encoder[0]), np.empty_like(decoder[0])
+    to_encoder, to_decoder = np.empty_like(encoder[:1]), np.empty_like(decoder[:1])
     to_bias, squared = np.zeros_like(encoder_bias), 0.0
+    # One after the other: ``x`` alone fits a core's cache, beside ``sums`` neither does.
+    first, second = encoder_moments
     for j in range(len(encoder)):
-        start, stop = latent_start[j], latent_start[j + 1]
-        to_encoder[:] = 0
-        to_decoder[:] = 0
-        for n in range(start, stop):
+        for n in range(latent_start[j], latent_start[j + 1]):
             to_bias[j] += to_codes[order[n]]
-        _weigh(order, start, stop, row, to_codes, x, to_encoder)
-        _weigh(order, start, stop, place, value, sums, to_decoder)
-        first, second = encoder_moments
-        squared += adam(encoder[j], first[j], second[j], to_encoder, rate, correction)
-        _along_sphere(decoder[j], to_decoder)
-        first, second = decoder_moments
-        squared += adam(decoder[j], first[j], second[j], to_decoder, rate, correction)
+        _weigh(order, latent_start[j], latent_start[j + 1], row, to_codes, x, to_encoder, 0)
+        squared += adam(encoder[j], first[j], second[j], to_encoder[0], rate, correction)
+    first, second = decoder_moments
+    for j in range(len(decoder)):
+        _weigh(order, latent_start[j], latent_start[j + 1], place, value, sums, to_decoder, 0)
+        _along_sphere(decoder[j], to_decoder[0])
+        squared += adam(decoder[j], first[j], second[j], to_decoder[0], rate, correction)
         _to_sphere(decoder[j])
     first, second = bias_moments
     return squared + adam(encoder_bias, first, second, to_bias, rate, correction)
@@ -260,26 +267,24 @@ def _to_sphere(weights):
 
 @numba.njit(cache=True, nogil=True, fastmath=FAST, error_model="numpy")
 @no_type_check
-def _weigh(order, start, stop, where, weight, vectors, total):
-    """Add the entries' vectors to ``total``, each times its weight, four at a time."""
-    n_columns = len(total)
+def _weigh(order, start, stop, where, weight, vectors, totals, t):
+    """Fill ``totals[t]`` with the entries' vectors, each times its weight, four at a time."""
+    n_columns = totals.shape[1]
+    for u in range(n_columns):
+        totals[t, u] = 0
     n = start
     while n + 4 <= stop:
         i0, i1, i2, i3 = order[n], order[n + 1], order[n + 2], order[n + 3]
-        v0, v1, v2, v3 = (
-            vectors[where[i0]],
-            vectors[where[i1]],
-            vectors[where[i2]],
-            vectors[where[i3]],
-        )
+        v0, v1, v2, v3 = where[i0], where[i1], where[i2], where[i3]
         c0, c1, c2, c3 = weight[i0], weight[i1], weight[i2], weight[i3]
         for u in range(n_columns):
-            total[u] += c0 * v0[u] + c1 * v1[u] + c2 * v2[u] + c3 * v3[u]
+            one = c0 * vectors[v0, u] + c1 * vectors[v1, u]
+            totals[t, u] += one + c2 * vectors[v2, u] + c3 * vectors[v3, u]
         n += 4
     while n < stop:
-        v, c = vectors[where[order[n]]], weight[order[n]]
+        v, c = where[order[n]], weight[order[n]]
         for u in range(n_columns):
-            total[u] += c * v[u]
+            totals[t, u] += c * vectors[v, u]
         n += 1
 
 
