@@ -5,17 +5,26 @@ A method that merely copies its input can reconstruct everything and predicts no
 """
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 from jaxtyping import Bool, Float, Int, Real
 
 from spikesieve.evaluation import metric_rows, summary_rows
-from spikesieve.poisson import mean_deviance, poisson_deviance
+from spikesieve.poisson import mean_deviance, pattern_gain, poisson_deviance
 
 N_GROUPS = 10
 GROUPS_HIDDEN = 3
 _SEED = 20210903
+
+
+class Cosmoothing(NamedTuple):
+    """R2 and bits a spike of each unit, and bits a spike of the pattern of all."""
+
+    r2: Float[np.ndarray, "unit"]
+    bits: Float[np.ndarray, "unit"]
+    pattern_bits: float
 
 
 def hidden_masks(n_units: int) -> Bool[np.ndarray, "mask unit"]:
@@ -53,14 +62,17 @@ def score_cosmoothing(
     masks: one minus the squared error over that of the unit's mean in these bins; null where
     the unit is constant. ``cosmoothing_bits`` per unit: bits a spike gained over predicting
     ``training_mean``, if counts are Poisson; null where the unit is silent here or was in
-    training. ``_mean`` and ``_median`` of each over units.
+    training. ``_mean`` and ``_median`` of each over units. ``cosmoothing_pattern_bits``: bits a
+    spike gained on which of the hidden units fire, told how many spikes they have in a bin;
+    null without any.
     """
-    r2, bits = cosmooth(predict_hidden, counts, bins, training_mean)
+    r2, bits, pattern_bits = cosmooth(predict_hidden, counts, bins, training_mean)
     tables = [
         metric_rows("cosmoothing_r2", r2, unit_id=unit_ids),
         metric_rows("cosmoothing_bits", bits, unit_id=unit_ids),
         summary_rows("cosmoothing_r2", r2),
         summary_rows("cosmoothing_bits", bits),
+        metric_rows("cosmoothing_pattern_bits", pattern_bits),
     ]
     return pd.concat(tables, ignore_index=True)
 
@@ -70,17 +82,20 @@ def cosmooth(
     counts: Real[np.ndarray, "bin unit"],
     bins: Int[np.ndarray, "bin"],
     training_mean: Float[np.ndarray, "unit"],
-) -> tuple[Float[np.ndarray, "unit"], Float[np.ndarray, "unit"]]:
-    """Return R2 and bits a spike of each unit; arguments as ``score_cosmoothing``."""
+) -> Cosmoothing:
+    """Return the scores that ``score_cosmoothing`` explains; arguments as there."""
     n_units = counts.shape[1]
     masks = hidden_masks(n_units)
     error, deviance = np.zeros((2, n_units))
+    gained_on_pattern = n_judged = 0.0
     for hidden in masks:
         seen = np.where(hidden, 0, counts).astype(counts.dtype)
         predicted = predict_hidden(seen, bins, hidden).astype(np.float64)
         true = counts[:, hidden].astype(np.float64)
         error[hidden] += ((true - predicted) ** 2).sum(axis=0)
         deviance[hidden] += poisson_deviance(true, predicted, training_mean[hidden])
+        gained_on_pattern += pattern_gain(true, predicted, training_mean[hidden])
+        n_judged += true[:, training_mean[hidden] > 0].sum()
     times, total = masks.sum(axis=0), counts.var(axis=0, dtype=np.float64) * len(counts)
     n_spikes = counts.sum(axis=0, dtype=np.float64)
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -89,4 +104,5 @@ def cosmooth(
         bits = gained / (2 * n_spikes * np.log(2))
     r2[(total == 0) | (times == 0)] = np.nan
     bits[(n_spikes == 0) | (training_mean == 0) | (times == 0)] = np.nan
-    return r2, bits
+    pattern_bits = gained_on_pattern / n_judged / np.log(2) if n_judged else np.nan
+    return Cosmoothing(r2, bits, pattern_bits)

@@ -19,7 +19,7 @@ def poisson_deviance(
     ``predicted`` are expected counts; where they are below ``FLOOR * mean`` of the unit they
     are raised to it. Infinite where a unit with ``mean`` 0 fires.
     """
-    rate = np.maximum(predicted.astype(np.float64), FLOOR * mean)
+    rate = _floored(predicted, mean)
     counts = counts.astype(np.float64)
     with np.errstate(divide="ignore", invalid="ignore"):
         surprise = xlogy(counts, counts) - xlogy(counts, rate)
@@ -31,3 +31,25 @@ def mean_deviance(
 ) -> Float[np.ndarray, "unit"]:
     """Return the deviance of each unit when its ``mean`` is predicted in every bin."""
     return poisson_deviance(counts, np.broadcast_to(mean, counts.shape), mean)
+
+
+def pattern_gain(
+    counts: Real[np.ndarray, "bin unit"],
+    predicted: Float[np.ndarray, "bin unit"],
+    mean: Float[np.ndarray, "unit"],
+) -> float:
+    """Return the nats gained over ``mean`` on which units fired, told how many spikes there were.
+
+    Given their sum, independent Poisson counts are multinomial: what all units share (arousal,
+    drift of the whole population) is in the sum, and earns nothing here. Units of ``mean`` 0
+    are left out.
+    """
+    known = mean > 0
+    counts, mean = counts[:, known].astype(np.float64), mean[known]
+    rate = _floored(predicted[:, known], mean)
+    share = rate / rate.sum(axis=1, keepdims=True)
+    return float((counts * np.log(share / (mean / mean.sum()))).sum())
+
+
+def _floored(predicted, mean):
+    return np.maximum(predicted.astype(np.float64), FLOOR * mean)

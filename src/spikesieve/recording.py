@@ -98,6 +98,8 @@ CONTRACTS: dict[str, dict[str, pa.DataType]] = {
         "n_latents": pa.int64(),
         "k": pa.int64(),
         "smoothing": pa.float64(),
+        "masked_share": pa.float64(),
+        "pattern_bits": pa.float64(),
         "thinned_bits": pa.float64(),
         "cosmoothing_r2": pa.float64(),
     },

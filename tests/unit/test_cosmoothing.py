@@ -45,7 +45,7 @@ def test_few_units_leave_out_masks_that_hide_all_or_none(n_units):
 
 def test_the_true_rates_score_what_poisson_noise_allows(planted):
     rate, counts = planted
-    r2, bits = cosmooth(always(rate), counts, np.arange(2000), counts.mean(axis=0))
+    r2, bits, _ = cosmooth(always(rate), counts, np.arange(2000), counts.mean(axis=0))
     allowed = rate.var(axis=0) / (rate.var(axis=0) + rate.mean(axis=0))
     np.testing.assert_allclose(r2, allowed, atol=0.06)
     mean = counts.mean(axis=0)
@@ -57,7 +57,7 @@ def test_the_mean_of_these_bins_scores_zero_and_scores_are_per_mask_means(plante
     _, counts = planted
     mean = counts.mean(axis=0)
     flat = np.tile(mean, (2000, 1))
-    r2, bits = cosmooth(always(flat), counts, np.arange(2000), mean)
+    r2, bits, _ = cosmooth(always(flat), counts, np.arange(2000), mean)
     np.testing.assert_allclose(r2, 0, atol=1e-6)
     np.testing.assert_allclose(bits, 0, atol=1e-6)
 
@@ -67,7 +67,7 @@ def test_the_mean_of_these_bins_scores_zero_and_scores_are_per_mask_means(plante
         asked.append(hidden)
         return (flat[:, hidden] + len(asked)).astype(np.float32)
 
-    r2, _ = cosmooth(worse_each_time, counts, np.arange(2000), mean)
+    r2, *_ = cosmooth(worse_each_time, counts, np.arange(2000), mean)
     times = np.array(asked)[:, 5].nonzero()[0] + 1
     expected = np.mean([-(t**2) / counts[:, 5].var() for t in times])
     assert r2[5] == pytest.approx(expected, rel=1e-4)
@@ -81,7 +81,7 @@ def test_a_copier_sees_zeros_where_units_are_hidden(planted):
         assert np.array_equal(seen[:, ~hidden], counts[:, ~hidden])
         return seen[:, hidden].astype(np.float32)
 
-    r2, bits = cosmooth(copy, counts, np.arange(2000), counts.mean(axis=0))
+    r2, bits, _ = cosmooth(copy, counts, np.arange(2000), counts.mean(axis=0))
     assert (r2 < 0).all()
     assert (bits < 0).all()
     assert np.isfinite(bits).all()  # predicting 0 costs much, not infinitely
@@ -113,3 +113,22 @@ def test_one_unit_cannot_be_predicted_from_others(tmp_path):
     write_table(tmp_path / "m.parquet", "metrics", metrics_table(scores, **names))
     assert len(read_table(tmp_path / "m.parquet", "metrics")) == len(scores)
     assert isinstance(scores, pd.DataFrame)
+
+
+def test_what_all_units_share_earns_no_pattern_bits_and_who_fires_does(planted):
+    rate, counts = planted
+    mean, bins = counts.mean(axis=0), np.arange(2000)
+    shared = cosmooth(always(rate), counts, bins, mean)
+    assert np.median(shared.bits) > 0.1
+    assert shared.pattern_bits == pytest.approx(0, abs=5e-3)
+
+    rng = np.random.default_rng(1)
+    pattern = np.where((rng.random((2000, 1)) < 0.5) == (np.arange(40) % 2), 2.0, 0.5)
+    counts = rng.poisson(pattern)
+    mean = counts.mean(axis=0)
+    for scale in (1, 7):  # right up to a factor is right
+        found = cosmooth(always(scale * pattern), counts, bins, mean)
+        share = pattern / pattern.sum(axis=1, keepdims=True)
+        by_hand = (counts * np.log2(share * 40)).sum() / counts.sum()
+        assert found.pattern_bits == pytest.approx(by_hand, abs=0.02)
+    assert np.isnan(cosmooth(always(pattern), 0 * counts, bins, mean).pattern_bits)

@@ -1,6 +1,10 @@
 """Which files and settings the rules of models are about: runs, controls, sweeps."""
 
 
+#: Settings that a sweep may choose, in this order, besides the width, which makes jobs of its own.
+TRIED = ("smoothing", "k", "masked_share", "learning_rate", "tau")
+
+
 def null_file(name):
     """Return the path pattern of a file of a control run."""
     return f"results/nulls/{{recording}}/{{model}}/{{null}}/seed{{seed}}/{name}"
@@ -27,13 +31,13 @@ def sae_settings(wildcards):
 
 
 def is_open(recording, model):
-    """Say whether a model leaves its width, k or smoothing to the sweep."""
+    """Say whether a model leaves something to the sweep."""
     settings = model_settings(recording, model)
-    return None in (settings["n_latents"], settings["k"], settings["smoothing"])
+    return None in [settings[name] for name in ("n_latents", *TRIED)]
 
 
 def choice_of(wildcards):
-    """Return the file of the chosen width, k and smoothing, where the model leaves them to the sweep."""
+    """Return the file of what was chosen, where the model leaves something to the sweep."""
     choice = f"results/sweep/{wildcards.recording}/choice.json"
     return [choice] if is_open(wildcards.recording, wildcards.model) else []
 
@@ -118,10 +122,6 @@ def stability_metrics(wildcards):
     ]
 
 
-#: Settings that a sweep may try, besides the width and the bin width, which make jobs of their own.
-TRIED = ("k", "smoothing", "learning_rate", "tau", "masked_share")
-
-
 def sweep_widths(recording):
     """Return the bin widths in ms that a sweep is over: that of the learners first."""
     own = bin_width(recording)
@@ -132,7 +132,7 @@ def sweep_widths(recording):
 def sweep_latents(recording):
     """Return the widths of dictionaries that a sweep is over."""
     own = model_settings(recording, models_of(recording)[0])["n_latents"]
-    return CONFIG.of(recording)["sweep"]["n_latents"] or [own]
+    return CONFIG.of(recording)["sweep"]["n_latents"] if own is None else [own]
 
 
 #: A job for each width of a dictionary and bin width; all else of a grid shares a job.
@@ -165,12 +165,13 @@ def sweep_settings(wildcards):
     return canonical(kept)
 
 
-def sweep_grid(wildcards):
-    """Return the values to try as JSON; a setting without any is not swept."""
+def sweep_values(wildcards):
+    """Return the values to try as JSON, of what the first model leaves open."""
     recording = wildcards.recording
+    settings = model_settings(recording, models_of(recording)[0])
     values = CONFIG.of(recording)["sweep"]
-    grid = {key: values[key] for key in TRIED if values[key]}
-    return canonical(grid | {"n_latents": [int(wildcards.n_latents)]})
+    tried = {name: values[name] for name in TRIED if settings[name] is None}
+    return json.dumps(tried | {"n_latents": [int(wildcards.n_latents)]})
 
 
 def notes_settings(wildcards):

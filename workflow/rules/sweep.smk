@@ -1,9 +1,9 @@
 """Sweeps: settings tried on training bins and scored, without labels, on validation bins.
 
 Needs the counts tables. Makes results/sweep/trials/ with a table for each width of a dictionary
-and bin width (all other values of the grid share its job), and of each recording
-results/sweep/{recording}/trials.parquet and choice.json, which models read that leave their width
-or k open. On demand, results/sweep/{recording}/notes_width.csv: the notes' rule, by reconstruction.
+and bin width (all other values share its job), and of each recording
+results/sweep/{recording}/trials.parquet and choice.json, which models read that leave something
+open. On demand, results/sweep/{recording}/notes_width.csv: the notes' rule, by reconstruction.
 """
 
 
@@ -28,12 +28,12 @@ rule sweep_sae:
         runtime=240,
     params:
         settings=sweep_settings,
-        grid=sweep_grid,
+        values=sweep_values,
         root_seed=CONFIG.settings["seed"],
         code=code("sweep_sae.py"),
     shell:
         "stage {log:q} sweep_sae.py {input:q} {output:q} --recording {wildcards.recording:q} "
-        "--settings {params.settings:q} --grid {params.grid:q} --bin-ms {wildcards.bin_ms} "
+        "--settings {params.settings:q} --values {params.values:q} --bin-ms {wildcards.bin_ms} "
         "--root-seed {params.root_seed}"
 
 

@@ -1,4 +1,4 @@
-"""Choose width, k and smoothing of a recording's dictionaries from the trials, without labels."""
+"""Choose the settings of a recording's dictionaries from the trials, without labels."""
 
 from pathlib import Path
 from typing import Annotated
@@ -8,7 +8,7 @@ import typer
 
 from spikesieve.files import write_json
 from spikesieve.recording import read_table, write_table
-from spikesieve.sae.selection import best
+from spikesieve.sae.selection import TRIED, best
 
 app = typer.Typer(pretty_exceptions_enable=False, add_completion=False)
 
@@ -24,8 +24,7 @@ def main(
     every = pd.concat([read_table(path, "trials") for path in tables], ignore_index=True)
     winner = best(every[every["bin_ms"] == bin_ms])
     write_table(trials, "trials", every.assign(chosen=every.index == winner.name))
-    chosen = {name: int(winner[name]) for name in ("n_latents", "k")}
-    chosen["smoothing"] = float(winner["smoothing"])
+    chosen = {name: winner[name].item() for name in TRIED}
     write_json(choice, {"chosen": chosen, "by": winner.drop("wall_s").dropna().to_dict()})
 
 

@@ -19,7 +19,7 @@ def main(
     trials: Annotated[Path, typer.Argument(help="Table of trials to write (Parquet).")],
     recording: Annotated[str, typer.Option(help="Id of the recording.")],
     settings: Annotated[str, typer.Option(help="JSON: settings that all trials share.")],
-    grid: Annotated[str, typer.Option(help="JSON: setting, values to try.")],
+    values: Annotated[str, typer.Option(help="JSON: setting, values to try.")],
     bin_ms: Annotated[float, typer.Option(help="Bin width of the counts, ms.")],
     root_seed: Annotated[int, typer.Option(help="Seed of the project.")],
 ) -> None:
@@ -27,7 +27,7 @@ def main(
     table = sweep(
         read_counts_table(counts),
         json.loads(settings),
-        json.loads(grid),
+        json.loads(values),
         root_seed=root_seed,
         recording=recording,
     )

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pandas as pd
 import torch
@@ -74,7 +74,7 @@ def train_instances(
         thresholds = calibrate(state.parameters, validation or data, s)
         return Trained(state.parameters, thresholds, history(state))
 
-    results = _in_threads(one, len(groups))
+    results = in_threads(one, len(groups))
     for path in paths:
         if path:
             path.unlink(missing_ok=True)
@@ -85,16 +85,16 @@ def train_instances(
     )
 
 
-def _in_threads(one: Callable[[int], Trained], n: int) -> list[Trained]:
-    """Return ``[one(0), one(1), ...]``. Each thread computes on its share of the cores: several
-    small matrix products side by side are faster than each of them on all cores."""
-    if n == 1:
-        return [one(0)]
+def in_threads(one: Callable[[int], Any], n: int, *, cores_each: int | None = None) -> list:
+    """Return ``[one(0), one(1), ...]``. Each thread computes on its share of the cores, or on
+    ``cores_each``: several small matrix products side by side are faster than each on all cores."""
+    if not n or (n == 1 and cores_each is None):
+        return [one(i) for i in range(n)]
     cores = torch.get_num_threads()
     workers = min(n, cores)
 
-    def limited(number: int) -> Trained:
-        torch.set_num_threads(max(1, cores // workers))
+    def limited(number: int):
+        torch.set_num_threads(cores_each or max(1, cores // workers))
         return one(number)
 
     try:

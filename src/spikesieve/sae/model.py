@@ -54,7 +54,7 @@ class SparseAutoencoder:
     architecture : ``vanilla``, ``gated``, ``jumprelu`` (sparse by a penalty), ``topk``,
         ``batch_topk``, ``matryoshka_topk``, ``matryoshka_batch_topk`` (by a budget ``k``).
     n_latents, k : width of the dictionary, and latents active in a bin on average. Left out,
-        ``fit`` chooses both, and ``smoothing``, on the last tenth of the bins
+        ``fit`` chooses both, ``smoothing`` and ``masked_share``, on the last tenth of the bins
         (``spikesieve.sae.selection``); latents are then read by explaining away, and those that a
         second instance does not find are left out (``readout="poisson"``, ``min_stability=0.7``).
     seed : of weights and batches. The same seed gives the same model on the same machine.
@@ -96,7 +96,7 @@ class SparseAutoencoder:
             chosen["levels"] = levels
         chosen |= {name: v for name, v in (("n_latents", n_latents), ("k", k)) if v is not None}
         budget = ARCHITECTURES.get(architecture) is not None
-        needed = ["smoothing", "k", "n_latents"] if budget else ["n_latents"]
+        needed = ["smoothing", "masked_share", "k", "n_latents"] if budget else ["n_latents"]
         is_open = "n_latents" not in chosen or (budget and "k" not in chosen)
         self._open = [name for name in needed if name not in chosen] if is_open else []
         if is_open and budget:
@@ -396,15 +396,15 @@ class SparseAutoencoder:
         instances = range(self.n_instances)
         codes = (self._codes(raw, bins, i, -1, None) for i in instances)
         self.readouts_ = [fit_readout(c, smoothed) for c in codes]
+        # The gate is that of the whole dictionary: latents that stay take on none of the budget
+        # of those that go, and where few do no latent gets to be active all the time.
+        active = [self._gated(i, *judged) for i in instances]
         if s.min_stability:
-            active = [self._gated(i, *judged) for i in instances]
             self.stability_ = stability(active).matched_r
             self.readouts_ = [
                 without_unstable(readout, r, s.min_stability, s.k)
                 for readout, r in zip(self.readouts_, self.stability_, strict=True)
             ]
-        for i in instances:
-            self._gated(i, *judged)
 
     def _gated(self, instance: int, counts, bins) -> scipy.sparse.csr_array:
         """Set an instance's gate by its budget on these bins; return what is active in them."""

@@ -30,8 +30,10 @@ FIRST_STEPS, PRIOR_ROUNDS, PRIOR_STEPS = 20, 2, 10
 SHAPE = 1.0
 #: The prior's mean looks further around than the smoothing of the counts, in bins.
 WIDER_BINS = 0.5
-BLOCK_ROWS = 1024
+BLOCK_ROWS = 256
 TINY = 1e-6
+#: What shrinks towards 0 stops here: products of smaller numbers would be denormal, and slow.
+NOTHING = 1e-12
 
 
 class Readout(NamedTuple):
@@ -70,6 +72,7 @@ def fit_readout(codes: scipy.sparse.csr_array, counts: Real[np.ndarray, "bin uni
     total = z.sum(dim=0)[:, None].clamp_min(TINY)
     for _ in range(REGRESSION_STEPS):
         loadings = loadings * (z.T @ (x / (z @ loadings + base + TINY))) / total
+        loadings = loadings.clamp_min(NOTHING)
         base = base * (x / (z @ loadings + base + TINY)).mean(dim=0)
     return Readout(loadings, base, z.mean(dim=0).clamp_min(TINY), torch.arange(len(loadings)), 0.0)
 
@@ -174,14 +177,20 @@ def _steps(counts, start: Tensor, mean: Tensor | None, loadings, base, n_steps: 
     """Share spikes out ``n_steps`` times, block by block: each of the same size, so that a bin's
     result does not depend on who stands beside it."""
     found = torch.empty_like(start)
-    total = loadings.sum(dim=1).clamp_min(TINY)
+    total, spread = loadings.sum(dim=1).clamp_min(TINY), loadings.T.contiguous()
+    rate = torch.empty(BLOCK_ROWS, loadings.shape[1])
+    caused = torch.empty(BLOCK_ROWS, len(loadings))
     for first in range(0, len(start), BLOCK_ROWS):
         rows = slice(first, first + BLOCK_ROWS)
-        x, a = _padded(torch.from_numpy(counts[rows])), _padded(start[rows])
+        x, a = _padded(torch.from_numpy(counts[rows])), _padded(start[rows]).clone()
         prior = None if mean is None else SHAPE / _padded(mean[rows], fill=1.0)
+        by = total if prior is None else prior.add_(total)
         for _ in range(n_steps):
-            caused = a * ((x / (a @ loadings + base + TINY)) @ loadings.T)
-            a = caused / total if prior is None else (SHAPE + caused) / (prior + total)
+            torch.addmm(base + TINY, a, loadings, out=rate)
+            torch.div(x, rate, out=rate)
+            torch.mm(rate, spread, out=caused)
+            a.mul_(caused)
+            a = (a if prior is None else a.add_(SHAPE)).div_(by).clamp_min_(NOTHING)
         found[rows] = a[: len(found[rows])]
     return found
 

@@ -1,48 +1,50 @@
-"""A grid of settings on one recording: all of one width in one go, on counts read once."""
-
-from itertools import product
+"""A sweep over settings of one recording, at one width: on counts read once."""
 
 import pandas as pd
 
 from spikesieve.count_table import CountTable
 from spikesieve.errors import InputError, SpikesieveError
 from spikesieve.fitting import Block, block_of, derived_seed
-from spikesieve.sae.selection import try_settings
+from spikesieve.sae.selection import one_after_another, possible, try_settings, widest_for
 
 
 def sweep(
     table: CountTable,
     settings: dict,
-    grid: dict[str, list],
+    values: dict[str, list],
     *,
     root_seed: int,
     recording: str,
 ) -> pd.DataFrame:
-    """Return a row a combination of the values in ``grid``: its settings and scores.
+    """Return a row a trial: its settings and scores.
 
-    Trained on training bins, scored on validation bins (test bins are never looked at). A ``k``
-    above the width is left out. Columns as ``spikesieve.sae.selection.try_settings`` has them.
+    Values of one setting after the other are tried, each at the best of those before it, side by
+    side. Trained on training bins, scored on validation bins (test bins are never looked at).
+    A width is at most what the training bins are enough for, a ``k`` at most the width. Columns
+    as ``spikesieve.sae.selection.try_settings`` has them.
+
+    Parameters
+    ----------
+    values : setting -> values to try, the one to start from first.
 
     Raises
     ------
     InputError
-        There is no validation block, no unit, or no combination that is possible.
+        There is no validation block, or no unit; a value is out of range.
     """
     train, held_out = blocks(table, recording=recording)
-    names = list(grid)
-    trials = []
-    for values in product(*grid.values()):
-        tried = settings | dict(zip(names, values, strict=True))
-        if tried.get("k", 0) > tried["n_latents"]:
-            continue
+    widest = widest_for(len(train.bins))
+    widths = [min(n, widest) for n in values.get("n_latents", [])]
+    values = values | ({"n_latents": list(dict.fromkeys(widths))} if widths else {})
+    shared = settings | {"seed": derived_seed(root_seed, 0)}
+
+    def attempt(tried: dict) -> dict:
         try:
-            seed = derived_seed(root_seed, 0)
-            trials.append(try_settings(train, held_out, tried | {"seed": seed}))
+            return try_settings(train, held_out, shared | possible(tried))
         except SpikesieveError as error:
             raise type(error)(f"{error} (trial {tried})", recording=recording) from error
-    if not trials:
-        raise InputError(f"no combination of {grid} is possible", recording=recording)
-    return pd.DataFrame(trials)
+
+    return pd.DataFrame(one_after_another(values, attempt)[1])
 
 
 def blocks(table: CountTable, *, recording: str) -> tuple[Block, Block]:

@@ -23,6 +23,7 @@ from spikesieve.sae.active import first_guess
 from spikesieve.sae.architectures import Parameters
 from spikesieve.sae.fused import fused_step, is_fused
 from spikesieve.sae.inputs import Data, targets, windows
+from spikesieve.sae.masks import random_mask
 from spikesieve.sae.objective import Losses, is_sparse, objective
 from spikesieve.sae.optimisers import Optimiser, make_optimiser
 from spikesieve.sae.penalties import NEEDS_UNIT_NORM, coefficient_share
@@ -208,11 +209,9 @@ def hidden_units(data: Data, s: Settings, seeds: list[int], step: int, n: int):
     if not s.masked_share:
         return None
     n_units = data.counts.shape[1]
-    each = [
-        torch.rand(n, n_units, generator=torch.Generator().manual_seed(_derived(seed, _MASK, step)))
-        for seed in seeds
-    ]
-    return (torch.stack(each) < s.masked_share).to(data.counts.device)
+    keys = [_derived(seed, _MASK, step) for seed in seeds]
+    each = [random_mask(key, s.masked_share, n, n_units) for key in keys]
+    return torch.from_numpy(np.stack(each)).to(data.counts.device)
 
 
 def _judged(hidden, data: Data, s: Settings) -> Float[Tensor, "instance batch output"] | None:
