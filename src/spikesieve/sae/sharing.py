@@ -81,5 +81,7 @@ def import_model(folder: str | PathLike, *, device: str = "auto") -> SparseAutoe
     model.thresholds_ = torch.zeros(1, 1)
     outputs = Scaling(root, gain.to(model.device), offset.to(model.device))
     bias = model.parameters_["decoder_bias"][0]
-    model._scalings = (outputs._replace(offset=outputs.offset + bias), outputs)
+    # A gain of each one's own: a checkpoint takes no tensor twice.
+    inputs = Scaling(root, outputs.gain.clone(), outputs.offset + bias)
+    model._scalings = (inputs, outputs)
     return model
