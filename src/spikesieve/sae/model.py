@@ -39,6 +39,8 @@ from spikesieve.sae.readout import (
     without_unstable,
 )
 from spikesieve.sae.settings import ARCHITECTURES, make_settings, plain, whole_levels
+from spikesieve.sae.states import settle
+from spikesieve.sae.training import TrainingError
 from spikesieve.smoothing import smooth_gaussian
 
 #: Rows that are encoded at once. Shorter pieces are padded to it: a matrix product of another
@@ -138,7 +140,8 @@ class SparseAutoencoder:
         validation : ``(counts, bins)`` or ``(counts, bins, target)`` of bins to choose, to stop
             and to set thresholds by. Without them the training bins set the thresholds.
         states : folder in which to keep the state of the training every ``keep_every_s``; a
-            fit that finds its own there goes on from it. Deleted at the end.
+            fit that finds its own there goes on from it. Deleted at the end. Of a training that
+            fails, the last good model stays in ``last_good`` there; ``load`` reads it.
         tensorboard : folder to which each row of history goes as well, for TensorBoard.
         log : called with the instance's number and each row of its history.
 
@@ -147,7 +150,8 @@ class SparseAutoencoder:
         InputError
             Values that are not finite or negative, or shapes that don't match.
         TrainingError
-            A loss turned NaN. Earlier weights are kept.
+            A loss turned NaN. The model is then what it was at most 16 steps before, fit for use
+            and for ``save``; of a loss that never was finite, what it was before ``fit``.
         """
         counts, bins, target = training_rows(counts, bins, target)
         held_out = None if validation is None else held_out_rows(validation, counts, target)
@@ -167,23 +171,30 @@ class SparseAutoencoder:
             held_counts, held_target = self._smoothed(*held_out)
             looked_at = make_data(held_counts, held_target, held_out[1], scalings, s, self.device)
             check_windows(looked_at, "validation", s)
-        with logging_to(tensorboard, log) as log:
-            trained = train_instances(
-                data,
-                start,
-                s,
-                self.seeds,
-                validation=looked_at,
-                states=Path(states) if states else None,
-                keep_every_s=keep_every_s,
-                log=log,
-            )
+        states, failure = Path(states) if states else None, None
+        try:
+            with logging_to(tensorboard, log) as log:
+                trained = train_instances(
+                    data,
+                    start,
+                    s,
+                    self.seeds,
+                    validation=looked_at,
+                    states=states,
+                    keep_every_s=keep_every_s,
+                    log=log,
+                )
+        except TrainingError as error:
+            trained, failure = error.last_good, error
+            if trained is None:
+                raise
         self.parameters_, self.thresholds_, self.histories_ = trained
         self._scalings = (data.input_scaling, data.target_scaling)
         self.readouts_ = None
         if self._reads:
             judged = (raw, bins) if held_out is None else held_out[:2]
             self._read_out(raw, counts, bins, judged)
+        settle(self.save, states, failure)
         return self
 
     def transform(
