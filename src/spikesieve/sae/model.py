@@ -38,7 +38,13 @@ from spikesieve.sae.readout import (
     readouts_from,
     without_unstable,
 )
-from spikesieve.sae.settings import ARCHITECTURES, make_settings, plain, whole_levels
+from spikesieve.sae.settings import (
+    ARCHITECTURES,
+    check_instances,
+    make_settings,
+    plain,
+    whole_levels,
+)
 from spikesieve.sae.states import settle
 from spikesieve.sae.training import TrainingError
 from spikesieve.smoothing import smooth_gaussian
@@ -90,8 +96,6 @@ class SparseAutoencoder:
         device: str = "auto",
         **settings,
     ):
-        if not isinstance(n_instances, int) or n_instances < 1:
-            raise InputError(f"n_instances {n_instances!r}", allowed="whole numbers from 1")
         chosen = {"architecture": architecture, "seed": seed, **settings}
         if levels:
             n_latents, k = whole_levels(levels) if n_latents is None else (n_latents, k)
@@ -104,14 +108,13 @@ class SparseAutoencoder:
         if is_open and budget:
             # Latents that only one training finds are noise: train two, and leave those out.
             chosen = {"readout": "poisson", "min_stability": SAME_FEATURE} | chosen
-            n_instances = max(2, n_instances)
+            n_instances = 2 if n_instances == 1 else n_instances
         self.settings = make_settings(**chosen)
+        check_instances(self.settings, n_instances)
         self._chosen = chosen
         self.n_instances, self.device = n_instances, find_device(device)
         self.histories_ = self.parameters_ = self.thresholds_ = self.selection_ = None
         self.readouts_ = self.stability_ = None
-        if self.settings.min_stability and n_instances < 2:
-            raise InputError("min_stability with one instance", fix="set n_instances: 2")
 
     @property
     def seeds(self) -> list[int]:

@@ -7,6 +7,15 @@ from typing import NamedTuple
 
 from spikesieve.counts import NORMALISATIONS
 from spikesieve.errors import InputError, suggest
+from spikesieve.sae.names import (
+    LOSSES,
+    OPTIMISERS,
+    OUTPUT_ACTIVATIONS,
+    PENALTIES,
+    TAKES_WEIGHT_DECAY,
+    check_pairing,
+)
+from spikesieve.sae.schedules import SCHEDULES
 
 #: Name of an architecture -> whether it selects codes by a budget ``k``, and over what.
 ARCHITECTURES = {
@@ -137,6 +146,14 @@ def make_settings(**chosen) -> Settings:
     return s
 
 
+def check_instances(s: Settings, n_instances: int) -> None:
+    """Raise ``InputError`` unless so many instances can be trained of ``s``."""
+    _whole("n_instances", n_instances, least=1)
+    if s.min_stability and n_instances < 2:
+        problem = f"min_stability {s.min_stability} with one instance"
+        raise InputError(problem, fix="set n_instances: 2, or min_stability: 0")
+
+
 def plain(settings: Settings) -> dict:
     """Return the settings as JSON holds them."""
     matryoshka = settings.architecture.startswith("matryoshka")
@@ -203,12 +220,6 @@ def _number(text):
 
 
 def _check_names(s: Settings) -> None:
-    # Here, not on top: importing torch costs seconds, and reading a configuration needs none.
-    from spikesieve.sae.losses import LOSSES, OUTPUT_ACTIVATIONS
-    from spikesieve.sae.optimisers import OPTIMISERS
-    from spikesieve.sae.penalties import PENALTIES
-    from spikesieve.sae.schedules import SCHEDULES
-
     allowed = {
         "architecture": ARCHITECTURES,
         "normalisation": NORMALISATIONS,
@@ -257,9 +268,6 @@ def _check_ranges(s: Settings) -> None:
 
 
 def _check_together(s: Settings) -> None:
-    from spikesieve.sae.losses import check_pairing
-    from spikesieve.sae.optimisers import TAKES_WEIGHT_DECAY
-
     # The Poisson losses see the counts themselves as their target, whatever goes in.
     poisson = s.loss.startswith("poisson")
     check_pairing(s.loss, s.output_activation, "none" if poisson else s.normalisation)
