@@ -186,6 +186,9 @@ def edit_settings(folder, **changes):
         (lambda d: edit_settings(d, n_latents=25), r"shape \(1, 24, 30\), not \(1, 25, 30\)"),
         (lambda d: edit_settings(d, architecture="gated"), "'parameters.log_magnitude'.*missing"),
         (lambda d: edit_settings(d, decoder_layers=[7]), "missing or unknown"),
+        (lambda d: edit_settings(d, n_latents=10**13, levels=[]), r"not \(1, 10000000000000, 30\)"),
+        (lambda d: edit_settings(d, n_latents=10**18, levels=[]), "unreadable model description"),
+        (lambda d: edit_settings(d, seq_len=10**13), "seq_len 10000000000000.*1 to 1000"),
         (lambda d: (d / "checkpoint.safetensors").unlink(), "unreadable model"),
         (lambda d: (d / "checkpoint.safetensors").write_bytes(b"x" * 99), "not the checkpoint"),
         (
@@ -199,6 +202,27 @@ def edit_settings(folder, **changes):
 def test_damaged_checkpoints(fitted, tmp_path, damage, message):
     fitted.save(tmp_path)
     damage(tmp_path)
+    with pytest.raises(ContractError, match=message):
+        SparseAutoencoder.load(tmp_path, device="cpu")
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "message"),
+    [
+        ("parameters.encoder", lambda t: t * np.nan, "encoder holds NaN"),
+        ("thresholds", lambda t: t + np.inf, "thresholds holds NaN or infinity"),
+        ("parameters.decoder", torch.Tensor.half, "decoder holds torch.float16, not torch.float32"),
+        ("input.gain", torch.Tensor.long, "input.gain holds torch.int64"),
+        ("target.gain", torch.zeros_like, "target.gain holds 0"),
+    ],
+)
+def test_a_checkpoint_with_other_numbers(fitted, tmp_path, name, change, message):
+    from spikesieve.sae.checkpoints import read_model, save_model
+
+    fitted.save(tmp_path)
+    tensors, description = read_model(tmp_path)
+    description = {k: v for k, v in description.items() if k != "checkpoint_sha256"}
+    save_model(tmp_path, tensors | {name: change(tensors[name])}, description)
     with pytest.raises(ContractError, match=message):
         SparseAutoencoder.load(tmp_path, device="cpu")
 
@@ -312,12 +336,16 @@ def test_other_units_levels_instances_and_not_fitted(fitted):
         small().fit(np.zeros((4, 0)))
 
 
-def test_a_gpu_that_is_not_there():
+def test_a_gpu_that_is_not_there(fitted, tmp_path):
     if torch.cuda.is_available():
         pytest.skip("a GPU is there")
     with pytest.raises(InputError, match="no GPU is visible.*device 'auto'"):
         small(device="cuda")
     assert small(device="auto").device.type == "cpu"
+    fitted.save(tmp_path)
+    with pytest.raises(InputError, match="no GPU is visible.*device 'auto'") as error:
+        SparseAutoencoder.load(tmp_path, device="cuda")
+    assert "delete" not in str(error.value)
 
 
 def test_tensorboard_gets_the_history_where_it_is_installed(tmp_path):

@@ -22,7 +22,7 @@ JUMP_WIDTH, FIRST_THRESHOLD = 0.3, 0.5
 
 
 def initial_parameters(
-    s: Settings, n_inputs: int, bias: Float[Tensor, "output"], generator: torch.Generator
+    s: Settings, n_inputs: int, bias: Float[Tensor, "output"], generator: torch.Generator | None
 ) -> Parameters:
     """Return the first weights of one instance.
 
@@ -51,6 +51,13 @@ def initial_parameters(
     if s.seq_len > 1 and s.window == "filter":
         p["filter"] = torch.full((s.seq_len,), 1 / s.seq_len)
     return p
+
+
+def parameter_shapes(s: Settings, n_inputs: int, n_outputs: int) -> dict[str, tuple[int, ...]]:
+    """Return the shapes of one instance's weights; no memory is taken for them."""
+    with torch.device("meta"):
+        first = initial_parameters(s, n_inputs, torch.zeros(n_outputs), None)
+    return {name: tuple(tensor.shape) for name, tensor in first.items()}
 
 
 def _first_encoder(s: Settings, n_inputs: int, decoder, generator) -> Float[Tensor, "latent input"]:

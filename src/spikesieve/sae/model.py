@@ -22,7 +22,7 @@ from spikesieve.sae.checking import (
     training_rows,
     unit_mask,
 )
-from spikesieve.sae.checkpoints import check_shapes, read_model, save_model
+from spikesieve.sae.checkpoints import check_tensors, read_model, save_model
 from spikesieve.sae.inputs import Scaling, fit_scalings, make_data, windows
 from spikesieve.sae.instances import train_instances
 from spikesieve.sae.logging import logging_to
@@ -318,23 +318,24 @@ class SparseAutoencoder:
     def load(cls, folder: str | PathLike, *, device: str = "auto") -> "SparseAutoencoder":
         """Read what ``save`` wrote.
 
-        Raises ``ContractError`` when a file is missing, damaged, of another shape or schema.
+        Raises ``ContractError`` when a file is missing, damaged, of another shape or schema;
+        ``InputError`` for a device that is not there.
         """
-        folder = Path(folder)
+        folder, _ = Path(folder), find_device(device)
         tensors, description = read_model(folder)
         try:
             settings, n = description["settings"], description["n_instances"]
             model = cls(**settings, n_instances=n, device=device)
             n_units, n_targets = len(tensors["input.gain"]), len(tensors["target.gain"])
             readouts = readout_shapes(tensors, n, n_units) if model._reads else {}
-            check_shapes(folder, tensors, model._shapes(n_units, n_targets) | readouts)
+            check_tensors(folder, tensors, model._shapes(n_units, n_targets) | readouts)
             roots = description["root"]
             moved = {name: t.to(model.device) for name, t in tensors.items()}
             model._scalings = tuple(
                 Scaling(roots[which], moved[f"{which}.gain"], moved[f"{which}.offset"])
                 for which in ("input", "target")
             )
-        except (KeyError, TypeError, InputError) as error:
+        except (KeyError, TypeError, RuntimeError, InputError) as error:
             raise ContractError(
                 f"unreadable model description ({error})",
                 path=folder,
@@ -359,9 +360,8 @@ class SparseAutoencoder:
     def _shapes(self, n_units: int, n_targets: int) -> dict[str, tuple]:
         s, n = self.settings, self.n_instances
         n_inputs = n_units * (s.seq_len if s.window == "full" else 1)
-        start = torch.zeros(n_targets * len(s.reconstruct))
-        first = architectures.initial_parameters(s, n_inputs, start, torch.Generator())
-        shapes = {f"parameters.{name}": (n, *t.shape) for name, t in first.items()}
+        own = architectures.parameter_shapes(s, n_inputs, n_targets * len(s.reconstruct))
+        shapes = {f"parameters.{name}": (n, *shape) for name, shape in own.items()}
         shapes |= {"thresholds": (n, len(s.levels))}
         shapes |= {f"input.{name}": (n_units,) for name in ("gain", "offset")}
         return shapes | {f"target.{name}": (n_targets,) for name in ("gain", "offset")}

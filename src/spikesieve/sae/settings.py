@@ -241,8 +241,9 @@ def _check_names(s: Settings) -> None:
 
 
 def _check_ranges(s: Settings) -> None:
-    for name in ("n_latents", "seq_len", "n_steps", "batch_size", "dead_after", "validate_every"):
+    for name in ("n_latents", "n_steps", "batch_size", "dead_after", "validate_every"):
         _whole(name, getattr(s, name), least=0 if name == "n_steps" else 1)
+    _whole("seq_len", s.seq_len, least=1, most=1000)
     _whole("seed", s.seed, least=0, most=2**63 - 1)
     _whole("k", s.k, least=1 if s.budget_over else 0)
     if s.patience is not None:
