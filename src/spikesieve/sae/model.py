@@ -1,6 +1,7 @@
 """The sparse autoencoder as an estimator: counts in, numpy out, fit, transform, save, load."""
 
 from collections.abc import Callable
+from numbers import Integral
 from os import PathLike
 from pathlib import Path
 
@@ -42,7 +43,9 @@ from spikesieve.sae.settings import (
     ARCHITECTURES,
     check_instances,
     make_settings,
+    native,
     plain,
+    stand_ins,
     whole_levels,
 )
 from spikesieve.sae.states import settle
@@ -64,11 +67,13 @@ class SparseAutoencoder:
     n_latents, k : width of the dictionary, and latents active in a bin on average. Left out,
         ``fit`` chooses both, and ``smoothing``, on the last tenth of the bins
         (``spikesieve.sae.selection``); latents are then read by explaining away, and those that a
-        second instance does not find are left out (``readout="poisson"``, ``min_stability=0.7``).
+        second instance does not find are left out (``readout="poisson"``, ``min_stability=0.7``;
+        with ``readout="encoder"`` one instance is enough).
     seed : of weights and batches. The same seed gives the same model on the same machine.
     n_instances : so many models are trained side by side, of seeds ``seed``, ``seed + 1``, ...
     levels : nested dictionaries of a Matryoshka, narrow to wide: ``{128: 8, 512: 16}``, pairs or
-        triples (width, k, weight). The last is the whole: it sets ``n_latents`` and ``k``.
+        triples (width, k, weight). The last is the whole: it sets ``n_latents`` and ``k``,
+        or must equal them.
     device : ``"auto"`` (a GPU where there is one), ``"cpu"`` or ``"cuda"``.
     **settings : all else, as in ``spikesieve.sae.settings.Settings``, which explains each.
 
@@ -87,29 +92,31 @@ class SparseAutoencoder:
     def __init__(
         self,
         architecture: str = "matryoshka_batch_topk",
-        n_latents: int | None = None,
-        k: int | None = None,
-        seed: int = 0,
-        n_instances: int = 1,
+        n_latents: Integral | None = None,
+        k: Integral | None = None,
+        seed: Integral = 0,
+        n_instances: Integral = 1,
         *,
         levels=None,
         device: str = "auto",
         **settings,
     ):
-        chosen = {"architecture": architecture, "seed": seed, **settings}
+        levels, n_latents, k, n_instances = native((levels, n_latents, k, n_instances))
+        chosen = native({"architecture": architecture, "seed": seed, **settings})
         if levels:
-            n_latents, k = whole_levels(levels) if n_latents is None else (n_latents, k)
+            width, budget = whole_levels(levels)
+            n_latents, k = width if n_latents is None else n_latents, budget if k is None else k
             chosen["levels"] = levels
         chosen |= {name: v for name, v in (("n_latents", n_latents), ("k", k)) if v is not None}
-        budget = ARCHITECTURES.get(architecture) is not None
+        budget = ARCHITECTURES.get(str(architecture)) is not None
         needed = ["smoothing", "k", "n_latents"] if budget else ["n_latents"]
         is_open = "n_latents" not in chosen or (budget and "k" not in chosen)
         self._open = [name for name in needed if name not in chosen] if is_open else []
-        if is_open and budget:
+        if is_open and budget and chosen.get("readout", "poisson") == "poisson":
             # Latents that only one training finds are noise: train two, and leave those out.
             chosen = {"readout": "poisson", "min_stability": SAME_FEATURE} | chosen
-            n_instances = 2 if n_instances == 1 else n_instances
-        self.settings = make_settings(**chosen)
+            n_instances = 2 if chosen["min_stability"] and n_instances == 1 else n_instances
+        self.settings = make_settings(**(stand_ins(chosen) if is_open else {}) | chosen)
         check_instances(self.settings, n_instances)
         self._chosen = chosen
         self.n_instances, self.device = n_instances, find_device(device)

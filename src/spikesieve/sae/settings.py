@@ -5,6 +5,8 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+import numpy as np
+
 from spikesieve.counts import NORMALISATIONS
 from spikesieve.errors import InputError, suggest
 from spikesieve.sae.names import (
@@ -134,7 +136,7 @@ def make_settings(**chosen) -> Settings:
         if name not in Settings._fields:
             hint = suggest(name, list(Settings._fields))
             raise InputError(f"unknown setting {name!r} of the sparse autoencoder{hint}")
-    s = Settings(**chosen)
+    s = Settings(**native(chosen))
     _check_names(s)
     _check_ranges(s)
     s = s._replace(
@@ -144,6 +146,25 @@ def make_settings(**chosen) -> Settings:
     )
     _check_together(s)
     return s
+
+
+def native(value):
+    """Return numbers and arrays of numpy, also those inside of others, as Python has them."""
+    if isinstance(value, Mapping):
+        return {native(key): native(inside) for key, inside in value.items()}
+    if isinstance(value, (list, tuple)) and not hasattr(value, "_fields"):
+        return [native(inside) for inside in value]
+    return value.tolist() if isinstance(value, (np.generic, np.ndarray)) else value
+
+
+def stand_ins(chosen: Mapping) -> dict:
+    """Return a width and a budget for those that are still open, possible beside what is not."""
+    width, k = chosen.get("n_latents"), chosen.get("k")
+    first = Settings()
+    return {
+        "n_latents": max(first.n_latents, k) if isinstance(k, int) else first.n_latents,
+        "k": min(first.k, width) if isinstance(width, int) else first.k,
+    }
 
 
 def check_instances(s: Settings, n_instances: int) -> None:
@@ -235,7 +256,7 @@ def _check_names(s: Settings) -> None:
     }
     for name, known in allowed.items():
         value = getattr(s, name)
-        if value not in known:
+        if not isinstance(value, str) or value not in known:
             hint = suggest(str(value), list(known))
             raise InputError(f"{name} {value!r}{hint}", allowed=", ".join(known))
 
@@ -253,8 +274,9 @@ def _check_ranges(s: Settings) -> None:
     for name in ("masked_share", "penalty_warmup", "min_stability"):
         _number_within(name, getattr(s, name), 0, 1)
     _number_within("smoothing", s.smoothing, 0, 100)
-    if not isinstance(s.judge_hidden, bool):
-        raise InputError(f"judge_hidden {s.judge_hidden!r}", allowed="True or False")
+    for name in ("judge_hidden", "causal"):
+        if not isinstance(getattr(s, name), bool):
+            raise InputError(f"{name} {getattr(s, name)!r}", allowed="True or False")
     for name in ("learning_rate", "tau", "epsilon", "under_weight", "tanh_a", "tanh_b"):
         _number_within(name, getattr(s, name), 0, math.inf)
         if getattr(s, name) == 0:
@@ -264,6 +286,8 @@ def _check_ranges(s: Settings) -> None:
     for name in ("reconstruct", "decoder_layers"):
         if not isinstance(getattr(s, name), (list, tuple)):
             raise InputError(f"{name} {getattr(s, name)!r}", allowed="a list of whole numbers")
+    for offset in s.reconstruct:
+        _whole("bin in reconstruct", offset, least=-1000)
     for width in s.decoder_layers:
         _whole("width in decoder_layers", width, least=1)
 
