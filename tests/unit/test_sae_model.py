@@ -2,6 +2,8 @@
 
 import importlib.util
 import json
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -12,6 +14,7 @@ from spikesieve.errors import ContractError, InputError
 from spikesieve.sae import SparseAutoencoder
 from spikesieve.sae.model import BLOCK_ROWS
 from spikesieve.sae.settings import ARCHITECTURES
+from spikesieve.sae.sharing import export_model
 
 COUNTS, FEATURES = planted(2000)
 TRAIN, TEST = COUNTS[:1500], COUNTS[1500:]
@@ -334,6 +337,88 @@ def test_other_units_levels_instances_and_not_fitted(fitted):
         small().fit(np.zeros((0, 4)))
     with pytest.raises(InputError, match="at least one each"):
         small().fit(np.zeros((4, 0)))
+
+
+#: Run where nothing but our own checks looks at types, as for a user.
+UNCHECKED = """
+import numpy as np, scipy.sparse
+from spikesieve.errors import InputError
+from spikesieve.sae import SparseAutoencoder
+counts = np.random.default_rng(0).poisson(0.5, (100, 6))
+chosen = {"n_latents": 8, "k": 2, "n_steps": 2, "device": "cpu"}
+sae = SparseAutoencoder(levels=[(4, 1), (8, 2)], n_steps=2, device="cpu").fit(counts)
+zeros = np.zeros((3, 8))
+attempts = {
+    "architecture": lambda: SparseAutoencoder(["topk"]),
+    "n_instances": lambda: SparseAutoencoder(**chosen, n_instances="two"),
+    "validation of type": lambda: SparseAutoencoder(**chosen).fit(counts, validation=counts),
+    "a sparse matrix": lambda: sae.transform(scipy.sparse.csr_array(counts)),
+    "1 bin, of which": lambda: SparseAutoencoder().fit(counts[:1]),
+    "instance 0.5": lambda: sae.transform(counts, instance=0.5),
+    "instance 1": lambda: sae.inverse_transform(zeros, instance=1),
+    "level 0.5": lambda: sae.transform(counts, level=0.5),
+    "level 2": lambda: sae.inverse_transform(zeros, level=2),
+    "shape (8,)": lambda: sae.inverse_transform(zeros[0]),
+    "shape (2,)": lambda: sae.inverse_transform([0, 1]),
+    "latents of type <U1": lambda: sae.inverse_transform([["a"] * 8]),
+    "NaN": lambda: sae.inverse_transform(zeros + np.nan),
+    "8 latents": lambda: sae.inverse_transform(zeros, level=0),
+    "offset 1": lambda: sae.inverse_transform(zeros, offset=1),
+    "hidden of shape": lambda: sae.predict_hidden(counts, None, [0, 1]),
+}
+for message, attempt in attempts.items():
+    try:
+        attempt()
+        print(message, "was accepted")
+    except InputError as error:
+        if message not in str(error):
+            print(message, "is not in", error)
+    except Exception as error:
+        print(message, repr(error))
+np.testing.assert_array_equal(sae.inverse_transform(zeros.tolist()), sae.inverse_transform(zeros))
+print("done")
+"""
+
+
+def test_arguments_of_the_wrong_kind_are_named():
+    command = [sys.executable, "-c", UNCHECKED]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.stdout == "done\n", done.stdout + done.stderr
+
+
+def test_patience_needs_a_block_to_look_at():
+    with pytest.raises(InputError, match="patience 3 without a validation block.*hand in"):
+        small(patience=3).fit(TRAIN)
+
+
+def test_a_model_of_another_target_predicts_no_hidden_units(tmp_path):
+    """Even where that has as many units."""
+    sae = small("batch_topk", n_steps=2).fit(TRAIN, target=TRAIN[:, ::-1].copy())
+    sae.save(tmp_path)
+    for model in (sae, SparseAutoencoder.load(tmp_path, device="cpu")):
+        with pytest.raises(InputError, match="another target.*inverse_transform"):
+            model.predict_hidden(TEST, None, np.arange(30) < 5)
+    with pytest.raises(InputError, match="not the targets"):
+        export_model(sae, tmp_path)
+    own = small("batch_topk", n_steps=2).fit(TRAIN, target=TRAIN[:, :4])
+    assert own.inverse_transform(own.transform(TEST)).shape == (500, 4)
+
+
+def test_a_model_that_does_not_reconstruct_now_says_so():
+    sae = small("topk", n_steps=2, seq_len=3, reconstruct=[-1]).fit(TRAIN)
+    latents = sae.transform(TEST)
+    assert sae.inverse_transform(latents, offset=-1).shape == (500, 30)
+    with pytest.raises(InputError, match=r"offset 0: the model does not.*one of \[-1\]"):
+        sae.predict_hidden(TEST, None, np.arange(30) < 5)
+    read = small("topk", n_steps=2, seq_len=3, reconstruct=[0, 1], readout="poisson").fit(TRAIN)
+    with pytest.raises(InputError, match=r"offset 1.*one of \[0\]"):
+        read.inverse_transform(read.transform(TEST), offset=1)
+
+
+def test_what_is_read_by_the_encoder_can_be_chosen_as_well():
+    sae = SparseAutoencoder(readout="encoder", n_steps=5, device="cpu").fit(TRAIN)
+    assert sae.transform(TEST).shape[1] == sae.settings.n_latents
+    assert sae.n_instances == len(sae.histories_) == 1
 
 
 def test_a_gpu_that_is_not_there(fitted, tmp_path):

@@ -418,8 +418,6 @@ def test_without_patience_validation_does_not_stop():
     sae = small("topk", validate_every=5).fit(TRAIN[:100], validation=(TEST, None))
     assert len(sae.history_) == 60
     assert sae.history_["validation_cosmoothing"].isna().all()
-    with_patience = small("topk", patience=1, validate_every=5).fit(TRAIN[:100])
-    assert len(with_patience.history_) == 60  # there is no block to look at
 
 
 def test_validation_score_is_the_r2_of_hidden_units():

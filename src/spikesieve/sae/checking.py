@@ -1,6 +1,7 @@
 """What a model is handed, checked at the door."""
 
 import numpy as np
+import scipy.sparse
 import torch
 from jaxtyping import Bool, Real
 
@@ -27,6 +28,9 @@ def training_rows(counts, bins=None, target=None):
 
 def held_out_rows(validation: tuple, train_counts, train_target):
     """Return the validation block as ``training_rows`` does; it must fit the training bins."""
+    if not isinstance(validation, (tuple, list)) or not 1 <= len(validation) <= 3:
+        problem = f"validation of type {type(validation).__name__}"
+        raise InputError(problem, allowed="a tuple (counts, bins) or (counts, bins, target)")
     counts, bins, target = training_rows(*validation)
     if (target is counts) != (train_target is train_counts):
         raise InputError(
@@ -41,6 +45,16 @@ def held_out_rows(validation: tuple, train_counts, train_target):
             allowed=f"{wanted}, as in the training bins",
         )
     return counts, bins, target
+
+
+def check_held_out_needed(counts, left_open: list[str], s: Settings) -> None:
+    """Raise ``InputError`` where what is asked for cannot do without a validation block."""
+    if s.patience is not None:
+        fix = "hand in validation=(counts, bins), or set patience: null (None)"
+        raise InputError(f"patience {s.patience} without a validation block to look at", fix=fix)
+    if left_open and len(counts) < 2:
+        problem = f"{len(counts)} bin, of which none can be held out to choose by"
+        raise InputError(problem, fix=f"set {', '.join(left_open)}, or hand in more bins")
 
 
 def check_windows(data: Data, block: str, s: Settings) -> None:
@@ -69,7 +83,23 @@ def checked(counts, bins, target):
     return counts, bins, target
 
 
+def checked_latents(latents, widths: set[int]):
+    """Return latents, sparse or dense ``(bin, latent)``, or say what is wrong with them."""
+    sparse = scipy.sparse.issparse(latents)
+    latents = scipy.sparse.csr_array(latents) if sparse else np.asarray(latents)
+    if latents.ndim != 2 or latents.shape[1] not in widths:
+        what = f"{latents.shape[1]} latents" if latents.ndim == 2 else f"shape {latents.shape}"
+        raise InputError(what, allowed=f"(bins, latents), {sorted(widths)} latents")
+    if latents.dtype.kind not in "buif":
+        raise InputError(f"latents of type {latents.dtype}", allowed="numbers")
+    if not np.isfinite(latents.data if sparse else latents).all():
+        raise InputError("latents hold NaN or infinity", allowed="finite values")
+    return latents
+
+
 def _finite(x, what: str) -> Real[np.ndarray, "bin column"]:
+    if scipy.sparse.issparse(x):
+        raise InputError(f"{what} as a sparse matrix", allowed="an array", fix="take .toarray()")
     x = np.asarray(x)
     if x.ndim != 2 or 0 in x.shape:
         problem = f"{what} of shape {x.shape}"

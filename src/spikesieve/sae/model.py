@@ -16,8 +16,10 @@ from spikesieve.latents.matching import SAME_FEATURE
 from spikesieve.latents.stability import stability
 from spikesieve.sae import architectures
 from spikesieve.sae.checking import (
+    check_held_out_needed,
     check_windows,
     checked,
+    checked_latents,
     find_device,
     held_out_rows,
     training_rows,
@@ -41,6 +43,7 @@ from spikesieve.sae.readout import (
 )
 from spikesieve.sae.settings import (
     ARCHITECTURES,
+    Level,
     check_instances,
     make_settings,
     native,
@@ -122,6 +125,7 @@ class SparseAutoencoder:
         self.n_instances, self.device = n_instances, find_device(device)
         self.histories_ = self.parameters_ = self.thresholds_ = self.selection_ = None
         self.readouts_ = self.stability_ = None
+        self._predicts_counts = True
 
     @property
     def seeds(self) -> list[int]:
@@ -158,13 +162,16 @@ class SparseAutoencoder:
         Raises
         ------
         InputError
-            Values that are not finite or negative, or shapes that don't match.
+            Values that are not finite or negative, or shapes that don't match; ``patience``
+            without ``validation``; too few bins to choose by.
         TrainingError
             A loss turned NaN. The model is then what it was at most 16 steps before, fit for use
             and for ``save``; of a loss that never was finite, what it was before ``fit``.
         """
         counts, bins, target = training_rows(counts, bins, target)
         held_out = None if validation is None else held_out_rows(validation, counts, target)
+        if held_out is None:
+            check_held_out_needed(counts, self._open, self.settings)
         if self._open:
             self._choose(counts, bins, target, held_out)
         s = self.settings
@@ -200,6 +207,7 @@ class SparseAutoencoder:
                 raise
         self.parameters_, self.thresholds_, self.histories_ = trained
         self._scalings = (data.input_scaling, data.target_scaling)
+        self._predicts_counts = data.targets is data.counts
         self.readouts_ = None
         if self._reads:
             judged = (raw, bins) if held_out is None else held_out[:2]
@@ -237,8 +245,7 @@ class SparseAutoencoder:
         data = make_data(smoothed, smoothed, bins, self._scalings, s, self.device)
         mask = None if hidden is None else unit_mask(hidden, counts.shape[1])
         mask = None if mask is None else torch.from_numpy(mask).to(self.device)
-        if not -len(s.levels) <= level < len(s.levels):
-            raise InputError(f"level {level}", allowed=f"0 to {len(s.levels) - 1}, or -1: the last")
+        self._level(level)
         thresholds, blocks = self.thresholds_[instance : instance + 1].to(self.device), []
         for first in range(0, len(counts), BLOCK_ROWS):
             n = min(BLOCK_ROWS, len(counts) - first)
@@ -260,16 +267,18 @@ class SparseAutoencoder:
         """Return the counts that ``latents`` stand for, never negative, of the bin ``offset``
         bins from theirs; ``level`` is that of ``transform``."""
         p, s = self._instance(instance), self.settings
-        if self.readouts_ is not None and level is None:
-            readout = self.readouts_[instance]
-            if latents.shape[1] != len(readout.loadings):
-                raise InputError(f"{latents.shape[1]} latents", allowed=f"{len(readout.loadings)}")
-            return expected_counts(readout, latents)
-        width = latents.shape[1]
-        if width not in {level.width for level in s.levels}:
-            raise InputError(f"{width} latents", allowed=f"{[v.width for v in s.levels]}")
-        if offset not in s.reconstruct:
-            raise InputError(f"offset {offset}", allowed=f"one of {list(s.reconstruct)}")
+        reads, widths = self.readouts_ is not None and level is None, {v.width for v in s.levels}
+        if level is not None:
+            widths = {self._level(level).width}
+        elif reads:
+            widths = {len(self.readouts_[instance].loadings)}
+        latents = checked_latents(latents, widths)
+        bins = (0,) if reads else s.reconstruct
+        if offset not in bins:
+            problem = f"offset {offset}: the model does not reconstruct that bin"
+            raise InputError(problem, allowed=f"one of {list(bins)}, see setting reconstruct")
+        if reads:
+            return expected_counts(self.readouts_[instance], latents)
         scaling = self._scalings[1]
         n_targets = len(scaling.gain)
         first = s.reconstruct.index(offset) * n_targets
@@ -292,8 +301,16 @@ class SparseAutoencoder:
         *,
         instance: int = 0,
     ) -> Float[np.ndarray, "bin hidden"]:
-        """Return the counts expected of the ``hidden`` units, told from the others alone."""
-        latents = self.transform(counts, bins, instance=instance, hidden=np.asarray(hidden))
+        """Return the counts expected of the ``hidden`` units, told from the others alone.
+
+        Raises ``InputError`` where the model was trained to predict another target, or other
+        bins (``reconstruct`` without 0).
+        """
+        if not self._predicts_counts:
+            problem = "predict_hidden of a model that was fitted to another target than its counts"
+            raise InputError(problem, fix="take transform and inverse_transform")
+        hidden = np.asarray(hidden)
+        latents = self.transform(counts, bins, instance=instance, hidden=hidden)
         return self.inverse_transform(latents, instance=instance)[:, hidden]
 
     def save(
@@ -317,6 +334,7 @@ class SparseAutoencoder:
             "device": self.device.type,
             "settings": plain(self.settings) | {"seed": seeds[0]} | alone,
             "n_instances": len(seeds),
+            "predicts_counts": self._predicts_counts,
             "root": {"input": self._scalings[0].root, "target": self._scalings[1].root},
         }
         save_model(Path(folder), tensors, description | {"about": about or {}})
@@ -337,6 +355,7 @@ class SparseAutoencoder:
             readouts = readout_shapes(tensors, n, n_units) if model._reads else {}
             check_tensors(folder, tensors, model._shapes(n_units, n_targets) | readouts)
             roots = description["root"]
+            model._predicts_counts = bool(description.get("predicts_counts", True))
             moved = {name: t.to(model.device) for name, t in tensors.items()}
             model._scalings = tuple(
                 Scaling(roots[which], moved[f"{which}.gain"], moved[f"{which}.offset"])
@@ -387,9 +406,15 @@ class SparseAutoencoder:
     def _instance(self, instance: int) -> architectures.Parameters:
         if self.parameters_ is None:
             raise InputError("the autoencoder is not fitted yet", fix="call fit first")
-        if not 0 <= instance < self.n_instances:
+        if not isinstance(instance, Integral) or not 0 <= instance < self.n_instances:
             raise InputError(f"instance {instance}", allowed=f"0 to {self.n_instances - 1}")
         return {name: t[instance : instance + 1] for name, t in self.parameters_.items()}
+
+    def _level(self, level: int) -> Level:
+        levels = self.settings.levels
+        if not isinstance(level, Integral) or not -len(levels) <= level < len(levels):
+            raise InputError(f"level {level}", allowed=f"0 to {len(levels) - 1}, or -1: the last")
+        return levels[level]
 
     def _known(self, counts, bins):
         """Return checked counts of the units that the model was fitted on, and bin numbers."""

@@ -58,7 +58,8 @@ class Settings(NamedTuple):
 
     Input: ``seq_len`` bins go in, of which the last (``causal``) or the middle one is "now".
     ``window="filter"`` weights them by one learnt kernel before the encoder, ``"full"`` gives each
-    its own encoder weights. ``reconstruct`` lists the bins to reconstruct, 0 for now. A random
+    its own encoder weights. ``reconstruct`` lists the bins to reconstruct, 0 for now (a model
+    without it can't predict hidden units, nor be judged by the workflow). A random
     ``masked_share`` of the units is hidden from each training bin, and has to be predicted;
     with ``judge_hidden`` only they count. ``pre_bias`` is subtracted from the input.
 
@@ -70,7 +71,8 @@ class Settings(NamedTuple):
 
     Training: ``optimiser``, ``schedule`` and peak ``learning_rate``, ``weight_decay`` (AdamW and
     LAMB), ``n_steps`` of ``batch_size`` bins; with ``patience``, training stops after so many
-    looks at the validation block, one every ``validate_every`` steps, without a better one.
+    looks at the validation block, one every ``validate_every`` steps, without a better one (there
+    must be such a block).
     """
 
     architecture: str = "matryoshka_batch_topk"

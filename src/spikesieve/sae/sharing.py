@@ -39,7 +39,7 @@ def export_model(model: SparseAutoencoder, folder: str | PathLike, *, instance: 
         allowed = f"{', '.join(THRESHOLDED)}; one bin, one linear decoder"
         raise InputError(f"{', '.join(found)}: no JumpReLU autoencoder", allowed=allowed)
     before, after = model._scalings
-    if len(before.gain) != len(after.gain) or before.root != after.root:
+    if not model._predicts_counts or before.root != after.root:
         raise InputError("inputs that are not the targets: no JumpReLU autoencoder")
     ratio = before.gain / after.gain
     encoder, bias = p["encoder"][0], p["decoder_bias"][0]
