@@ -12,7 +12,7 @@ from sae_samples import REFUSED, matched, planted, same_parameters, small
 
 from spikesieve.errors import ContractError, InputError
 from spikesieve.sae import SparseAutoencoder
-from spikesieve.sae.model import BLOCK_ROWS
+from spikesieve.sae.coding import BLOCK_ROWS
 from spikesieve.sae.settings import ARCHITECTURES
 from spikesieve.sae.sharing import export_model
 

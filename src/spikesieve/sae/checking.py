@@ -1,5 +1,7 @@
 """What a model is handed, checked at the door."""
 
+from numbers import Integral
+
 import numpy as np
 import scipy.sparse
 import torch
@@ -7,7 +9,7 @@ from jaxtyping import Bool, Real
 
 from spikesieve.errors import InputError, suggest
 from spikesieve.sae.inputs import Data
-from spikesieve.sae.settings import Settings
+from spikesieve.sae.settings import Level, Settings
 
 
 def find_device(name: str) -> torch.device:
@@ -64,6 +66,24 @@ def check_windows(data: Data, block: str, s: Settings) -> None:
             f"none of {len(data.counts)} {block} bins has all of {list(s.reconstruct)} beside it",
             fix="lower seq_len, or reconstruct fewer bins",
         )
+
+
+def known_rows(counts, bins, n_units: int):
+    """Return checked counts of the units that a model was fitted on, and bin numbers."""
+    counts, bins, _ = checked(counts, bins, None)
+    if counts.shape[1] != n_units:
+        raise InputError(
+            f"{counts.shape[1]} units, but the model was fitted on {n_units}",
+            fix="transform the same units in the same order",
+        )
+    return counts, bins
+
+
+def level_of(s: Settings, level: int) -> Level:
+    """Return the nested dictionary of this number, -1 being the last."""
+    if not isinstance(level, Integral) or not -len(s.levels) <= level < len(s.levels):
+        raise InputError(f"level {level}", allowed=f"0 to {len(s.levels) - 1}, or -1: the last")
+    return s.levels[level]
 
 
 def checked(counts, bins, target):

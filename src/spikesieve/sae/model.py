@@ -18,46 +18,45 @@ from spikesieve.sae import architectures
 from spikesieve.sae.checking import (
     check_held_out_needed,
     check_windows,
-    checked,
     checked_latents,
     find_device,
     held_out_rows,
+    known_rows,
+    level_of,
     training_rows,
     unit_mask,
 )
 from spikesieve.sae.checkpoints import check_tensors, read_model, save_model
-from spikesieve.sae.inputs import Scaling, fit_scalings, make_data, windows
+from spikesieve.sae.coding import codes_of, predictions_of
+from spikesieve.sae.inputs import fit_scalings, make_data, smoothed
 from spikesieve.sae.instances import train_instances
 from spikesieve.sae.logging import logging_to
-from spikesieve.sae.losses import activate
 from spikesieve.sae.readout import (
     expected_counts,
     fit_readout,
     gate_for,
     gated,
     read,
-    readout_shapes,
-    readout_tensors,
     readouts_from,
     without_unstable,
 )
 from spikesieve.sae.settings import (
     ARCHITECTURES,
-    Level,
     check_instances,
     make_settings,
     native,
-    plain,
     stand_ins,
     whole_levels,
 )
 from spikesieve.sae.states import settle
+from spikesieve.sae.storing import (
+    parameters_from,
+    scalings_from,
+    settings_of_part,
+    tensor_shapes,
+    tensors_of_model,
+)
 from spikesieve.sae.training import TrainingError
-from spikesieve.smoothing import smooth_gaussian
-
-#: Rows that are encoded at once. Shorter pieces are padded to it: a matrix product of another
-#: shape may round otherwise, and a bin's latents must not depend on who is encoded beside it.
-BLOCK_ROWS = 1024
 
 
 class SparseAutoencoder:
@@ -191,16 +190,8 @@ class SparseAutoencoder:
         states, failure = Path(states) if states else None, None
         try:
             with logging_to(tensorboard, log) as log:
-                trained = train_instances(
-                    data,
-                    start,
-                    s,
-                    self.seeds,
-                    validation=looked_at,
-                    states=states,
-                    keep_every_s=keep_every_s,
-                    log=log,
-                )
+                kept = {"validation": looked_at, "states": states, "keep_every_s": keep_every_s}
+                trained = train_instances(data, start, s, self.seeds, log=log, **kept)
         except TrainingError as error:
             trained, failure = error.last_good, error
             if trained is None:
@@ -241,20 +232,13 @@ class SparseAutoencoder:
 
     def _codes(self, counts, bins, instance, level, hidden) -> scipy.sparse.csr_array:
         p, (counts, bins), s = self._instance(instance), self._known(counts, bins), self.settings
-        smoothed, _ = self._smoothed(counts, bins, counts)
-        data = make_data(smoothed, smoothed, bins, self._scalings, s, self.device)
+        x, _ = self._smoothed(counts, bins, counts)
+        data = make_data(x, x, bins, self._scalings, s, self.device)
         mask = None if hidden is None else unit_mask(hidden, counts.shape[1])
         mask = None if mask is None else torch.from_numpy(mask).to(self.device)
-        self._level(level)
-        thresholds, blocks = self.thresholds_[instance : instance + 1].to(self.device), []
-        for first in range(0, len(counts), BLOCK_ROWS):
-            n = min(BLOCK_ROWS, len(counts) - first)
-            rows = (first + torch.arange(BLOCK_ROWS, device=self.device)).clamp_max(len(counts) - 1)
-            with torch.no_grad():
-                x = architectures.window_inputs(p, windows(data, rows[None], mask), s)
-                codes = architectures.encode(p, x, s, thresholds, level)[0, :n]
-            blocks.append(scipy.sparse.csr_array(codes.cpu().numpy()))
-        return scipy.sparse.vstack(blocks, format="csr")
+        level_of(s, level)
+        thresholds = self.thresholds_[instance : instance + 1].to(self.device)
+        return codes_of(p, data, s, thresholds, level, mask)
 
     def inverse_transform(
         self,
@@ -269,7 +253,7 @@ class SparseAutoencoder:
         p, s = self._instance(instance), self.settings
         reads, widths = self.readouts_ is not None and level is None, {v.width for v in s.levels}
         if level is not None:
-            widths = {self._level(level).width}
+            widths = {level_of(s, level).width}
         elif reads:
             widths = {len(self.readouts_[instance].loadings)}
         latents = checked_latents(latents, widths)
@@ -279,19 +263,8 @@ class SparseAutoencoder:
             raise InputError(problem, allowed=f"one of {list(bins)}, see setting reconstruct")
         if reads:
             return expected_counts(self.readouts_[instance], latents)
-        scaling = self._scalings[1]
-        n_targets = len(scaling.gain)
-        first = s.reconstruct.index(offset) * n_targets
-        counts = np.empty((latents.shape[0], n_targets), np.float32)
-        for start in range(0, latents.shape[0], BLOCK_ROWS):
-            block = latents[start : start + BLOCK_ROWS]
-            dense = block.toarray() if scipy.sparse.issparse(block) else block
-            codes = torch.as_tensor(dense, dtype=torch.float32, device=self.device)
-            with torch.no_grad():
-                output = architectures.decode(p, codes[None])[0, :, first : first + n_targets]
-                prediction = scaling.invert(activate(output, s.output_activation))
-            counts[start : start + BLOCK_ROWS] = prediction.cpu().numpy()
-        return counts
+        number = s.reconstruct.index(offset)
+        return predictions_of(p, latents, self._scalings[1], s, number)
 
     def predict_hidden(
         self,
@@ -322,21 +295,19 @@ class SparseAutoencoder:
         """
         self._instance(instance or 0)
         part = slice(None) if instance is None else slice(instance, instance + 1)
-        tensors = {f"parameters.{name}": t[part] for name, t in self.parameters_.items()}
-        tensors["thresholds"] = self.thresholds_[part]
-        for name, scaling in zip(("input", "target"), self._scalings, strict=True):
-            tensors |= {f"{name}.gain": scaling.gain, f"{name}.offset": scaling.offset}
-        tensors |= readout_tensors(self.readouts_[part]) if self.readouts_ else {}
-        seeds = self.seeds[part]
-        # A part of the instances is what stability has left; there is nothing to compare it with.
-        alone = {"min_stability": 0.0} if len(seeds) == 1 else {}
         description = {
             "device": self.device.type,
-            "settings": plain(self.settings) | {"seed": seeds[0]} | alone,
-            "n_instances": len(seeds),
+            "settings": settings_of_part(self.settings, self.seeds[part]),
+            "n_instances": len(self.seeds[part]),
             "predicts_counts": self._predicts_counts,
             "root": {"input": self._scalings[0].root, "target": self._scalings[1].root},
         }
+        tensors = tensors_of_model(
+            {name: t[part] for name, t in self.parameters_.items()},
+            self.thresholds_[part],
+            self._scalings,
+            self.readouts_[part] if self.readouts_ else [],
+        )
         save_model(Path(folder), tensors, description | {"about": about or {}})
 
     @classmethod
@@ -351,16 +322,10 @@ class SparseAutoencoder:
         try:
             settings, n = description["settings"], description["n_instances"]
             model = cls(**settings, n_instances=n, device=device)
-            n_units, n_targets = len(tensors["input.gain"]), len(tensors["target.gain"])
-            readouts = readout_shapes(tensors, n, n_units) if model._reads else {}
-            check_tensors(folder, tensors, model._shapes(n_units, n_targets) | readouts)
-            roots = description["root"]
-            model._predicts_counts = bool(description.get("predicts_counts", True))
+            check_tensors(folder, tensors, tensor_shapes(tensors, model.settings, n))
             moved = {name: t.to(model.device) for name, t in tensors.items()}
-            model._scalings = tuple(
-                Scaling(roots[which], moved[f"{which}.gain"], moved[f"{which}.offset"])
-                for which in ("input", "target")
-            )
+            model._scalings = scalings_from(moved, description["root"])
+            model._predicts_counts = bool(description.get("predicts_counts", True))
         except (KeyError, TypeError, RuntimeError, InputError) as error:
             raise ContractError(
                 f"unreadable model description ({error})",
@@ -370,8 +335,7 @@ class SparseAutoencoder:
         model.thresholds_ = moved["thresholds"]
         if model._reads:
             model.readouts_ = readouts_from(tensors, n)
-        start = len("parameters.")
-        model.parameters_ = {n[start:]: t for n, t in moved.items() if n.startswith("parameters.")}
+        model.parameters_ = parameters_from(moved)
         return model
 
     @property
@@ -382,15 +346,6 @@ class SparseAutoencoder:
     @property
     def _reads(self) -> bool:
         return self.settings.readout == "poisson"
-
-    def _shapes(self, n_units: int, n_targets: int) -> dict[str, tuple]:
-        s, n = self.settings, self.n_instances
-        n_inputs = n_units * (s.seq_len if s.window == "full" else 1)
-        own = architectures.parameter_shapes(s, n_inputs, n_targets * len(s.reconstruct))
-        shapes = {f"parameters.{name}": (n, *shape) for name, shape in own.items()}
-        shapes |= {"thresholds": (n, len(s.levels))}
-        shapes |= {f"input.{name}": (n_units,) for name in ("gain", "offset")}
-        return shapes | {f"target.{name}": (n_targets,) for name in ("gain", "offset")}
 
     def _choose(self, counts, bins, target, held_out) -> None:
         """Settle what was left open, and remember the table it was settled by."""
@@ -410,31 +365,11 @@ class SparseAutoencoder:
             raise InputError(f"instance {instance}", allowed=f"0 to {self.n_instances - 1}")
         return {name: t[instance : instance + 1] for name, t in self.parameters_.items()}
 
-    def _level(self, level: int) -> Level:
-        levels = self.settings.levels
-        if not isinstance(level, Integral) or not -len(levels) <= level < len(levels):
-            raise InputError(f"level {level}", allowed=f"0 to {len(levels) - 1}, or -1: the last")
-        return levels[level]
-
     def _known(self, counts, bins):
-        """Return checked counts of the units that the model was fitted on, and bin numbers."""
-        counts, bins, _ = checked(counts, bins, None)
-        wanted = len(self._scalings[0].gain)
-        if counts.shape[1] != wanted:
-            raise InputError(
-                f"{counts.shape[1]} units, but the model was fitted on {wanted}",
-                fix="transform the same units in the same order",
-            )
-        return counts, bins
+        return known_rows(counts, bins, len(self._scalings[0].gain))
 
     def _smoothed(self, counts, bins, target):
-        """Return counts and target as the network sees them; one array where they are one."""
-        if not self.settings.smoothing:
-            return counts, target
-        smoothed = smooth_gaussian(counts, bins, self.settings.smoothing)
-        if target is counts:
-            return smoothed, smoothed
-        return smoothed, smooth_gaussian(target, bins, self.settings.smoothing)
+        return smoothed(counts, bins, target, self.settings.smoothing)
 
     def _read_out(self, raw, smoothed, bins, judged) -> None:
         """Learn each instance's readout from training bins, its gate and stability from others."""
