@@ -100,8 +100,9 @@ def train(
     """Train from ``state`` on and return the last state; its parameters are the best ones.
 
     ``keep`` is handed a state of finite losses now and then, ``log`` each new row of history:
-    ``loss`` and its terms, ``l0``, ``live_fraction``, ``gradient_norm``, ``learning_rate``,
-    ``validation_cosmoothing`` where it was looked at, ``wall_s``.
+    ``loss`` and its terms (``gate_loss`` of a gated encoder), ``l0``, ``live_fraction``,
+    ``gradient_norm``, ``learning_rate``, ``validation_cosmoothing`` where it was looked at,
+    ``wall_s``.
 
     Raises
     ------
@@ -296,6 +297,7 @@ def _rows(state: State, terms: Losses, gradients, rate, weight, s: Settings, sco
     columns = {
         "loss": terms.levels[-1],
         "aux_loss": terms.auxiliary,
+        **({} if terms.gate is None else {"gate_loss": terms.gate}),
         "penalty": terms.penalty,
         "l0": terms.l0[-1],
         **{f"loss_level{i + 1}": terms.levels[i] for i in levels},
