@@ -73,8 +73,22 @@ def test_now_is_in_the_middle_or_last(seq_len, causal, offsets):
 def test_an_architecture_without_budget_does_not_care_about_k():
     for architecture in ("vanilla", "gated", "jumprelu"):
         SparseAutoencoder(architecture, n_latents=4, penalty="l1", penalty_weight=0.1)
+        assert SparseAutoencoder(architecture, n_latents=4).settings.penalty_weight > 0
     with pytest.raises(InputError, match="k 8 is more than the 4 latents"):
-        SparseAutoencoder("jumprelu", n_latents=4, penalty="l0", penalty_weight=0.1)
+        SparseAutoencoder("jumprelu", n_latents=4, k=8)
+
+
+@pytest.mark.parametrize(
+    ("architecture", "penalty"),
+    [("vanilla", "l1"), ("gated", "l1"), ("jumprelu", "l0"), ("topk", "none")],
+)
+def test_an_architecture_has_a_penalty_where_it_needs_one(architecture, penalty):
+    settings = make_settings(architecture=architecture)
+    assert settings.penalty == penalty
+    if penalty != "none":
+        assert make_settings(architecture=architecture, penalty_weight=0.3).penalty_weight == 0.3
+    assert make_settings(**json.loads(json.dumps(plain(settings)))) == settings
+    assert make_settings(architecture=architecture, penalty="none").penalty_weight == 0
 
 
 NAMES_WITH_TYPOS = [
@@ -149,7 +163,11 @@ EXCLUDING = [
     ({"n_latents": 32, "k": 2, "levels": {8: 1, 16: 2}}, "last level .16, 2., n_latents 32"),
     ({"judge_hidden": True}, "judge_hidden with masked_share 0"),
     ({"penalty_weight": 0.1}, "penalty_weight 0.1 without a penalty"),
-    ({"penalty": "l0", "architecture": "gated"}, "penalty 'l0'.*Allowed: jumprelu"),
+    ({"architecture": "vanilla", "penalty": "l1"}, "penalty 'l1' with penalty_weight 0.*auto"),
+    (
+        {"penalty": "l0", "penalty_weight": 1.0, "architecture": "gated"},
+        "penalty 'l0'.*Allowed: jumprelu",
+    ),
     ({"weight_decay": 0.1}, "weight_decay 0.1 with optimiser 'adam'.*adamw or lamb"),
     ({"loss": "poisson_nll"}, "output_activation: softplus"),
     ({"loss": "msle", "normalisation": "none"}, "set output_activation"),

@@ -118,7 +118,7 @@ class SparseAutoencoder:
             # Latents that only one training finds are noise: train two, and leave those out.
             chosen = {"readout": "poisson", "min_stability": SAME_FEATURE} | chosen
             n_instances = 2 if chosen["min_stability"] and n_instances == 1 else n_instances
-        self.settings = make_settings(**(stand_ins(chosen) if is_open else {}) | chosen)
+        self.settings = make_settings(**stand_ins(chosen) | chosen)
         check_instances(self.settings, n_instances)
         self._chosen = chosen
         self.n_instances, self.device = n_instances, find_device(device)

@@ -29,6 +29,9 @@ ARCHITECTURES = {
     "matryoshka_topk": "row",  # Bussmann et al. 2025, arXiv:2503.17547
     "matryoshka_batch_topk": "batch",
 }
+#: Penalty and weight that ``auto`` stands for where no budget makes codes sparse. In planted data
+#: of 30 and of 150 units they leave a quarter of 128 latents active at most.
+OWN_PENALTIES = {"vanilla": ("l1", 0.02), "gated": ("l1", 0.05), "jumprelu": ("l0", 1.0)}
 WINDOWS = ("filter", "full")
 READOUTS = ("encoder", "poisson")
 PRE_BIASES = ("mean", "geometric_median", "none")
@@ -47,8 +50,9 @@ class Settings(NamedTuple):
     """Everything that a training depends on, besides the data.
 
     Sizes: ``n_latents`` is the width of the dictionary, ``k`` the mean number of latents active
-    in a bin (0 where the architecture has no budget; then ``penalty`` makes it sparse), ``levels``
-    the nested dictionaries of a Matryoshka, narrow to wide, the last of which is the whole.
+    in a bin (what JumpReLU's penalty ``l0`` aims at; vanilla and gated encoders only have their
+    ``penalty``, and ``k`` is a Poisson readout's), ``levels`` the nested dictionaries of a
+    Matryoshka, narrow to wide, the last of which is the whole.
 
     Reading: ``smoothing`` averages the counts over time first (a Gaussian, standard deviation in
     bins; 0 for none). ``readout="encoder"`` takes latents as the encoder gives them, ``"poisson"``
@@ -66,8 +70,9 @@ class Settings(NamedTuple):
     Objective: ``loss`` (``tau``, ``epsilon``, ``under_weight`` belong to some of them) of what
     ``output_activation`` makes of the decoder's output; ``decoder_layers`` are widths of hidden
     layers in it. ``penalty`` (with ``tanh_a``, ``tanh_b``) times ``penalty_weight``, reached after
-    the share ``penalty_warmup`` of the steps. Latents that did not fire for ``dead_after`` steps
-    are helped by an auxiliary loss of weight ``aux_weight``.
+    the share ``penalty_warmup`` of the steps; ``auto`` is what ``OWN_PENALTIES`` has, or none where
+    there is a budget (a ``penalty_weight`` above 0 is kept). Latents that did not fire for
+    ``dead_after`` steps are helped by an auxiliary loss of weight ``aux_weight``.
 
     Training: ``optimiser``, ``schedule`` and peak ``learning_rate``, ``weight_decay`` (AdamW and
     LAMB), ``n_steps`` of ``batch_size`` bins; with ``patience``, training stops after so many
@@ -97,7 +102,7 @@ class Settings(NamedTuple):
     under_weight: float = 2.0
     output_activation: str = "none"
     decoder_layers: tuple[int, ...] = ()
-    penalty: str = "none"
+    penalty: str = "auto"
     penalty_weight: float = 0.0
     penalty_warmup: float = 0.1
     tanh_a: float = 1.0
@@ -141,6 +146,7 @@ def make_settings(**chosen) -> Settings:
     s = Settings(**native(chosen))
     _check_names(s)
     _check_ranges(s)
+    s = _with_own_penalty(s)
     s = s._replace(
         levels=_levels(s),
         reconstruct=tuple(s.reconstruct),
@@ -184,6 +190,13 @@ def plain(settings: Settings) -> dict:
     lists = {"reconstruct": list(settings.reconstruct)}
     layers = {"decoder_layers": list(settings.decoder_layers)}
     return settings._asdict() | {"levels": levels} | lists | layers
+
+
+def _with_own_penalty(s: Settings) -> Settings:
+    if s.penalty != "auto":
+        return s
+    penalty, weight = OWN_PENALTIES.get(s.architecture, ("none", 0.0))
+    return s._replace(penalty=penalty, penalty_weight=s.penalty_weight or weight)
 
 
 def _levels(s: Settings) -> tuple[Level, ...]:
@@ -252,7 +265,7 @@ def _check_names(s: Settings) -> None:
         "precision": PRECISIONS,
         "loss": LOSSES,
         "output_activation": OUTPUT_ACTIVATIONS,
-        "penalty": ("none", *PENALTIES, "l0"),
+        "penalty": ("auto", "none", *PENALTIES, "l0"),
         "optimiser": OPTIMISERS,
         "schedule": SCHEDULES,
     }
@@ -317,6 +330,9 @@ def _check_together(s: Settings) -> None:
         )
     if s.penalty == "none" and s.penalty_weight > 0:
         raise InputError(f"penalty_weight {s.penalty_weight} without a penalty")
+    if s.penalty != "none" and s.penalty_weight == 0:
+        fix = "set penalty_weight, or penalty: auto, or none for codes that are not sparse"
+        raise InputError(f"penalty {s.penalty!r} with penalty_weight 0", fix=fix)
     if s.penalty == "l0" and s.architecture != "jumprelu":
         raise InputError(f"penalty 'l0' with architecture {s.architecture!r}", allowed="jumprelu")
 

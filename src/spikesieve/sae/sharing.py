@@ -66,6 +66,7 @@ def import_model(folder: str | PathLike, *, device: str = "auto") -> SparseAutoe
     n_latents, n_units = shared.encoder.shape
     smoothing = float(about.get("smoothing", 0.0))
     settings = {"normalisation": "sqrt_centred" if about.get("root") else "none", "k": 0}
+    settings |= {"penalty": "none"}  # it is not trained here
     model = SparseAutoencoder(
         "jumprelu", n_latents, device=device, smoothing=smoothing, readout="encoder", **settings
     )
