@@ -12,6 +12,7 @@ import yaml
 from jsonschema import Draft202012Validator
 
 from spikesieve.errors import ConfigError, suggest
+from spikesieve.model_settings import SHARED, model_problems
 from spikesieve.widths import whole_multiple
 
 #: What lies here is made by the workflow and need not exist yet; exports are named by recording.
@@ -19,9 +20,6 @@ PRODUCED, EXPORTS = "results/", "results/exports/"
 
 #: Sections of which a recording may have values of its own, under ``overrides``.
 OVERRIDABLE = ("units", "counts", "baselines", "sae", "sweep")
-
-#: Keys of section ``sae`` that belong to all models, so that none may change them.
-SHARED = ("n_seeds", "device", "nulls", "models")
 
 
 class Config(NamedTuple):
@@ -78,16 +76,23 @@ def read_config(given: dict, schemas: str | PathLike) -> Config:
         for i in sorted({str(i) for i in ids if ids.count(i) > 1})
     ]
     problems += _override_problems(settings, ids, schema)
-    problems += _model_problems(settings, schema)
+    problems += _model_schema_problems(settings, schema)
     if problems:
-        raise ConfigError(
-            f"{len(problems)} problem(s) in the configuration:\n  - " + "\n  - ".join(problems),
-            fix="config/README.md explains each key and column",
-        )
+        raise _config_error(problems)
     config = Config(settings, {row["recording"]: row for row in rows})
-    if problems := [p for i in config.recordings for p in _width_problems(config, i)]:
-        raise ConfigError("\n  - ".join(["bin widths that do not fit:", *problems]))
+    problems = [p for i in config.recordings for p in _width_problems(config, i)]
+    # Only now: what goes together can be said of values that are valid on their own.
+    problems += model_problems({i: config.of(i) for i in config.recordings})
+    if problems:
+        raise _config_error(problems)
     return config
+
+
+def _config_error(problems: list[str]) -> ConfigError:
+    return ConfigError(
+        f"{len(problems)} problem(s) in the configuration:\n  - " + "\n  - ".join(problems),
+        fix="config/README.md explains each key and column",
+    )
 
 
 def _read_rows(source, row_schema: dict) -> tuple[list, list[str]]:
@@ -222,7 +227,7 @@ def _override_problems(settings: dict, ids: list, schema: dict) -> Iterator[str]
                 yield f"overrides.{recording}.{section}: {problem}"
 
 
-def _model_problems(settings: dict, schema: dict) -> Iterator[str]:
+def _model_schema_problems(settings: dict, schema: dict) -> Iterator[str]:
     """Yield what is wrong with the settings that models change, in ``sae`` and its overrides."""
     properties = schema["properties"]["sae"]["properties"]
     allowed = {key: part for key, part in properties.items() if key not in SHARED}

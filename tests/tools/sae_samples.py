@@ -7,7 +7,7 @@ from scipy.optimize import linear_sum_assignment
 from spikesieve.errors import InputError
 from spikesieve.sae import SparseAutoencoder
 from spikesieve.sae.inputs import fit_scalings, make_data
-from spikesieve.sae.losses import LOSSES, OUTPUT_ACTIVATIONS, check_pairing
+from spikesieve.sae.names import LOSSES, OUTPUT_ACTIVATIONS, check_pairing
 
 #: Shapes that disagree are met by the tests' shape checker before they are by our own checks.
 REFUSED = (InputError, TypeError)

@@ -1,16 +1,17 @@
 import copy
+import subprocess
+import sys
 
 import pytest
 import yaml
 
 from spikesieve.baselines import BASELINES
-from spikesieve.config import SHARED, read_config
+from spikesieve.config import read_config
 from spikesieve.counts import NORMALISATIONS
 from spikesieve.errors import ConfigError
+from spikesieve.model_settings import SHARED
 from spikesieve.nulls import NULLS
-from spikesieve.sae.losses import LOSSES, OUTPUT_ACTIVATIONS
-from spikesieve.sae.optimisers import OPTIMISERS
-from spikesieve.sae.penalties import PENALTIES
+from spikesieve.sae.names import LOSSES, OPTIMISERS, OUTPUT_ACTIVATIONS, PENALTIES
 from spikesieve.sae.schedules import SCHEDULES
 from spikesieve.sae.settings import (
     ARCHITECTURES,
@@ -148,6 +149,70 @@ def test_mistakes_inside_models_are_named(schemas):
         )
 
 
+SET = {"n_latents": 16, "k": 2, "smoothing": 0.0}
+
+
+@pytest.mark.parametrize(
+    ("sae", "message"),
+    [
+        ({"loss": "poisson_nll"}, "output_activation: softplus"),
+        ({"n_latents": 4, "k": 8}, "k 8 is more than the 4 latents"),
+        ({"k": 0}, "k 0"),
+        (SET | {"levels": [[16, 2], [8, 1]]}, "last level (8, 1), n_latents 16"),
+        (SET | {"levels": [[16, 1], [16, 2]]}, "each wider than the one before"),
+        (SET | {"levels": [[8, 1, -1], [16, 2]]}, "weight of a level -1"),
+        (SET | {"architecture": "topk", "levels": [[8, 2]]}, "levels with architecture 'topk'"),
+        ({"n_instances": 1}, "min_stability 0.7 with one instance"),
+        ({"readout": "encoder"}, "min_stability without a Poisson readout"),
+        ({"reconstruct": [0, 5]}, "reconstruct [0, 5]"),
+        (
+            {"architecture": "topk", "penalty": "l0", "penalty_weight": 1},
+            "penalty 'l0' with architecture 'topk'",
+        ),
+        ({"weight_decay": 0.1}, "weight_decay 0.1 with optimiser 'adam'"),
+        ({"judge_hidden": True}, "judge_hidden with masked_share 0"),
+        ({"penalty_weight": 0.1}, "penalty_weight 0.1 without a penalty"),
+    ],
+    ids=str,
+)
+def test_settings_that_do_not_go_together_are_named_before_anything_runs(schemas, sae, message):
+    given = {"recordings": [ROW, ROW | {"recording": "b"}], "sae": sae | {"models": {"own": {}}}}
+    text = errors_of(given, schemas)
+    assert text.startswith("1 problem(s) in the configuration:\n  - sae.models.own: ")
+    assert message in text
+    assert "(recordings a, b)" in text
+    only_b = {"recordings": given["recordings"], "overrides": {"b": {"sae": given["sae"]}}}
+    assert "(recordings b)" in errors_of(only_b, schemas)
+
+
+def test_what_the_sweep_could_choose_must_be_possible(schemas):
+    given = {"recordings": [ROW], "sae": {"models": {"own": {}}}}
+    for sweep, message in (
+        ({"n_latents": [2], "k": [8]}, "own: each k of [8] is more than each width of [2]"),
+        ({"k": []}, "own: k is null, and sweep.k has no value"),
+    ):
+        assert message in errors_of(given | {"sweep": sweep}, schemas)
+    read_config(given | {"sweep": {"n_latents": [2, 16], "k": [8]}}, schemas)
+    fixed = {"n_latents": 4, "k": 2, "models": {"own": {}}}
+    hidden = {"masked_share": 0.2, "judge_hidden": True}
+    text = errors_of({"recordings": [ROW], "sae": fixed | hidden, "sweep": {"masked_share": [0.0]}},
+                     schemas)  # fmt: skip
+    assert "sweep: judge_hidden with masked_share 0" in text
+    assert "own" not in text
+
+
+def test_reading_the_configuration_needs_no_torch(root):
+    code = (
+        "import sys, yaml\n"
+        "from spikesieve.config import read_config\n"
+        "read_config(yaml.safe_load(open('config/config.yaml')), 'workflow/schemas')\n"
+        "print([m for m in ('torch', 'pandas') if m in sys.modules])"
+    )
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=root, check=False)
+    assert done.stdout == "[]\n", done.stderr
+
+
 def test_the_schema_knows_the_names_that_the_library_knows(schemas):
     schema = yaml.safe_load((schemas / "config.schema.yaml").read_text())
     sae = schema["properties"]["sae"]["properties"]
@@ -159,7 +224,7 @@ def test_the_schema_knows_the_names_that_the_library_knows(schemas):
         "pre_bias": PRE_BIASES,
         "loss": LOSSES,
         "output_activation": OUTPUT_ACTIVATIONS,
-        "penalty": ["none", *PENALTIES, "l0"],
+        "penalty": ["auto", "none", *PENALTIES, "l0"],
         "optimiser": OPTIMISERS,
         "schedule": SCHEDULES,
         "precision": PRECISIONS,

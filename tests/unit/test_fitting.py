@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -16,7 +17,9 @@ from spikesieve.count_table import read_counts_table
 from spikesieve.errors import ContractError, InputError
 from spikesieve.fitting import derived_seed, fit_and_score
 from spikesieve.recording import read_table, write_table
+from spikesieve.sae import SparseAutoencoder
 from spikesieve.sae.fitting import fit_sae
+from spikesieve.sae.training import TrainingError
 
 torch.set_num_threads(1)
 
@@ -177,6 +180,18 @@ def test_a_split_may_be_missing_but_training_bins_may_not(counts, tmp_path):
     with pytest.raises(InputError, match="no bin is left for train, block 1 of 3"):
         write(path, counts, invalid)
     assert not (tmp_path / "none").exists()
+
+
+def test_a_training_that_turns_nan_leaves_its_last_good_model_among_the_states(path, tmp_path):
+    rising = {"architecture": "vanilla", "penalty": "l1", "penalty_weight": 3e38}
+    fit = partial(fit_sae, states=tmp_path / "states")
+    settings = SMALL_SAE | rising | {"penalty_warmup": 1.0, "n_steps": 80}
+    folder = tmp_path / "run"
+    with pytest.raises(TrainingError, match=r"recording .r.: .*step.*states/last_good"):
+        fit_and_score(path, folder, fit, settings=settings, **RUN)
+    assert not folder.exists()
+    sae = SparseAutoencoder.load(tmp_path / "states" / "last_good", device="cpu")
+    assert sae.seeds == [derived_seed(7, 1)]
 
 
 def test_settings_that_make_no_sense_leave_nothing_behind(path, tmp_path):

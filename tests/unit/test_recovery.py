@@ -1,11 +1,12 @@
 """Planted features are counted as found when, and only when, a latent follows them."""
 
 import numpy as np
+import pandas as pd
 import pytest
 import scipy.sparse
 
 from spikesieve.errors import InputError
-from spikesieve.latents import features_found
+from spikesieve.latents import features_found, stability
 from spikesieve.latents.matching import correlations
 
 
@@ -99,3 +100,39 @@ def test_bad_input_is_refused(truth):
     truth[5, 3] = np.nan
     with pytest.raises(InputError, match="column 3"):
         features_found(truth, np.ones((2000, 2)))
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        scipy.sparse.csc_array,
+        scipy.sparse.coo_array,
+        scipy.sparse.csr_matrix,
+        scipy.sparse.lil_array,
+        pd.DataFrame,
+        np.ndarray.tolist,
+    ],
+)
+def test_tables_of_any_kind_say_the_same(truth, kind):
+    latents = np.column_stack([truth[:, :4], np.zeros((2000, 3))])
+    wanted = features_found(truth, latents)
+    for found in (features_found(kind(truth), latents), features_found(truth, kind(latents))):
+        assert found[:-1] == pytest.approx(wanted[:-1])
+        pd.testing.assert_frame_equal(found.matches, wanted.matches)
+    again = stability([kind(latents), latents])
+    np.testing.assert_allclose(again.matched_r[0], stability([latents, latents]).matched_r[0])
+
+
+def test_on_and_off_will_do(truth):
+    found = features_found(truth > 0, scipy.sparse.csc_array(truth > 0))
+    assert (found.recall, found.precision, found.n_live) == (1, 1, 6)
+    assert found.mean_abs_r == pytest.approx(1)
+
+
+@pytest.mark.parametrize("bad", [lambda t: t[:, 0], lambda t: [["a"]] * 2000, lambda t: 3])
+def test_what_is_no_table_is_named(truth, bad):
+    for pair in ((truth, bad(truth)), (bad(truth), truth)):
+        with pytest.raises(InputError, match=r"activations of shape.*numbers, \(bins, latents\)"):
+            features_found(*pair)
+    with pytest.raises(InputError, match="activations of shape"):
+        stability([truth, bad(truth)])

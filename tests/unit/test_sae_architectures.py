@@ -1,6 +1,7 @@
 """From inputs to codes to losses: formulas, gradients, budgets, the fast path and the plain one."""
 
 import itertools
+import math
 
 import numpy as np
 import pytest
@@ -159,13 +160,12 @@ def test_jumprelu_is_the_identity_above_its_threshold_and_zero_below():
 
 def test_a_jumps_threshold_learns_from_the_codes_near_it():
     """A box of width w around the threshold t: d code/dt = -t/w, d active/dt = -1/w, inside it."""
-    w = architectures.JUMP_WIDTH
-    p = {"log_threshold": torch.zeros(1, 1, dtype=torch.float64, requires_grad=True)}
-    codes = torch.tensor([[[1 - w], [1 - w / 3], [1 + w / 4], [1 + w]]], dtype=torch.float64)
-    found, active = jump(p, codes)
-    for what in (found, active):
+    w, t = architectures.JUMP_WIDTH, 0.6
+    p = {"log_threshold": torch.tensor([[math.log(t)]], dtype=torch.float64, requires_grad=True)}
+    codes = torch.tensor([[[t - w], [t - w / 3], [t + w / 4], [t + w]]], dtype=torch.float64)
+    for what, slope in zip(jump(p, codes), (-2 * t / w, -2 / w), strict=True):
         (gradient,) = torch.autograd.grad(what.sum(), p["log_threshold"], retain_graph=True)
-        assert gradient.item() == pytest.approx(-2 / w)  # t = 1, so d t / d log t = 1
+        assert gradient.item() == pytest.approx(slope * t)  # d t / d log t = t
 
 
 # -- budgets ---------------------------------------------------------------------------------
@@ -187,6 +187,13 @@ def test_equal_codes_do_not_overdraw_the_budget():
     assert (codes >= budget_threshold(codes, 1)).sum() == 4
     codes[3] = torch.tensor([9.0, 8.0])
     assert (codes >= budget_threshold(codes, 1)).sum() == 3  # the two equal bins stay out
+
+
+@pytest.mark.parametrize("over", ["row", "batch"])
+def test_equal_codes_do_not_overdraw_the_budget_in_bfloat16_either(over):
+    """There a code and a hundred-thousandth more are the same number."""
+    codes = torch.tensor([[[3.0, 1.0, 1.0, 0.5]] * 4], dtype=torch.bfloat16)
+    assert select(codes, Level(4, 2), over).sum(dim=2).tolist() == [[1, 1, 1, 1]]
 
 
 def test_a_rows_budget_is_its_own():
@@ -277,9 +284,25 @@ def test_a_gates_own_reconstruction_does_not_teach_the_decoder():
     found = objective(p, x, x, s, dead=nobody(s), penalty_weight=0.0)
     names = ("encoder", "encoder_bias", "decoder", "decoder_bias")
     gradients = torch.autograd.grad(
-        found.auxiliary.sum(), [p[name] for name in names], materialize_grads=True
+        found.gate.sum(), [p[name] for name in names], materialize_grads=True
     )
     assert [bool(g.any()) for g in gradients] == [True, True, False, False]
+    assert found.auxiliary.item() == 0  # nobody is dead
+    torch.testing.assert_close(found.total, found.levels[0] + found.gate)
+
+
+def test_a_gate_is_judged_by_what_the_loss_is_about():
+    s = settings("gated")
+    p, x = parameters(s), inputs()
+    judged = torch.zeros_like(x)
+    judged[..., 2] = 1
+    other = x + (1 - judged)  # differs where nobody looks
+    losses = [
+        objective(p, x, target, s, dead=nobody(s), penalty_weight=0.0, judged=judged)
+        for target in (x, other)
+    ]
+    torch.testing.assert_close(losses[0].gate, losses[1].gate)
+    torch.testing.assert_close(losses[0].total, losses[1].total)
 
 
 def test_levels_are_weighted_by_their_share():
@@ -361,7 +384,7 @@ def test_penalties_and_hidden_layers_take_the_plain_path():
 
 @pytest.mark.parametrize("dead", [[1, 4], [0, 1, 3, 4, 5, 6, 7, 8, 9]])
 @pytest.mark.parametrize("changes", [{}, {"decoder_layers": (6, 5)}])
-@pytest.mark.parametrize("architecture", ["topk", "batch_topk", "jumprelu"])
+@pytest.mark.parametrize("architecture", ["topk", "batch_topk", "jumprelu", "gated"])
 def test_auxiliary_loss_teaches_dead_latents_only(architecture, changes, dead):
     s = settings(architecture, k=1, **changes)
     p, x = parameters(s), inputs(50)

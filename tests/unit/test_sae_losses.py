@@ -8,19 +8,9 @@ import torch
 from scipy.optimize import minimize_scalar
 
 from spikesieve.errors import InputError
-from spikesieve.sae.losses import (
-    LOSSES,
-    OUTPUT_ACTIVATIONS,
-    activate,
-    check_pairing,
-    pointwise_loss,
-)
-from spikesieve.sae.penalties import (
-    NEEDS_UNIT_NORM,
-    PENALTIES,
-    coefficient_share,
-    sparsity_penalty,
-)
+from spikesieve.sae.losses import activate, pointwise_loss
+from spikesieve.sae.names import LOSSES, OUTPUT_ACTIVATIONS, PENALTIES, check_pairing
+from spikesieve.sae.penalties import NEEDS_UNIT_NORM, coefficient_share, sparsity_penalty
 
 torch.set_num_threads(1)
 

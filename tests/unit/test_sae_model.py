@@ -2,6 +2,8 @@
 
 import importlib.util
 import json
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -10,8 +12,9 @@ from sae_samples import REFUSED, matched, planted, same_parameters, small
 
 from spikesieve.errors import ContractError, InputError
 from spikesieve.sae import SparseAutoencoder
-from spikesieve.sae.model import BLOCK_ROWS
+from spikesieve.sae.coding import BLOCK_ROWS
 from spikesieve.sae.settings import ARCHITECTURES
+from spikesieve.sae.sharing import export_model
 
 COUNTS, FEATURES = planted(2000)
 TRAIN, TEST = COUNTS[:1500], COUNTS[1500:]
@@ -186,6 +189,9 @@ def edit_settings(folder, **changes):
         (lambda d: edit_settings(d, n_latents=25), r"shape \(1, 24, 30\), not \(1, 25, 30\)"),
         (lambda d: edit_settings(d, architecture="gated"), "'parameters.log_magnitude'.*missing"),
         (lambda d: edit_settings(d, decoder_layers=[7]), "missing or unknown"),
+        (lambda d: edit_settings(d, n_latents=10**13, levels=[]), r"not \(1, 10000000000000, 30\)"),
+        (lambda d: edit_settings(d, n_latents=10**18, levels=[]), "unreadable model description"),
+        (lambda d: edit_settings(d, seq_len=10**13), "seq_len 10000000000000.*1 to 1000"),
         (lambda d: (d / "checkpoint.safetensors").unlink(), "unreadable model"),
         (lambda d: (d / "checkpoint.safetensors").write_bytes(b"x" * 99), "not the checkpoint"),
         (
@@ -199,6 +205,27 @@ def edit_settings(folder, **changes):
 def test_damaged_checkpoints(fitted, tmp_path, damage, message):
     fitted.save(tmp_path)
     damage(tmp_path)
+    with pytest.raises(ContractError, match=message):
+        SparseAutoencoder.load(tmp_path, device="cpu")
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "message"),
+    [
+        ("parameters.encoder", lambda t: t * np.nan, "encoder holds NaN"),
+        ("thresholds", lambda t: t + np.inf, "thresholds holds NaN or infinity"),
+        ("parameters.decoder", torch.Tensor.half, "decoder holds torch.float16, not torch.float32"),
+        ("input.gain", torch.Tensor.long, "input.gain holds torch.int64"),
+        ("target.gain", torch.zeros_like, "target.gain holds 0"),
+    ],
+)
+def test_a_checkpoint_with_other_numbers(fitted, tmp_path, name, change, message):
+    from spikesieve.sae.checkpoints import read_model, save_model
+
+    fitted.save(tmp_path)
+    tensors, description = read_model(tmp_path)
+    description = {k: v for k, v in description.items() if k != "checkpoint_sha256"}
+    save_model(tmp_path, tensors | {name: change(tensors[name])}, description)
     with pytest.raises(ContractError, match=message):
         SparseAutoencoder.load(tmp_path, device="cpu")
 
@@ -312,12 +339,98 @@ def test_other_units_levels_instances_and_not_fitted(fitted):
         small().fit(np.zeros((4, 0)))
 
 
-def test_a_gpu_that_is_not_there():
+#: Run where nothing but our own checks looks at types, as for a user.
+UNCHECKED = """
+import numpy as np, scipy.sparse
+from spikesieve.errors import InputError
+from spikesieve.sae import SparseAutoencoder
+counts = np.random.default_rng(0).poisson(0.5, (100, 6))
+chosen = {"n_latents": 8, "k": 2, "n_steps": 2, "device": "cpu"}
+sae = SparseAutoencoder(levels=[(4, 1), (8, 2)], n_steps=2, device="cpu").fit(counts)
+zeros = np.zeros((3, 8))
+attempts = {
+    "architecture": lambda: SparseAutoencoder(["topk"]),
+    "n_instances": lambda: SparseAutoencoder(**chosen, n_instances="two"),
+    "validation of type": lambda: SparseAutoencoder(**chosen).fit(counts, validation=counts),
+    "a sparse matrix": lambda: sae.transform(scipy.sparse.csr_array(counts)),
+    "1 bin, of which": lambda: SparseAutoencoder().fit(counts[:1]),
+    "instance 0.5": lambda: sae.transform(counts, instance=0.5),
+    "instance 1": lambda: sae.inverse_transform(zeros, instance=1),
+    "level 0.5": lambda: sae.transform(counts, level=0.5),
+    "level 2": lambda: sae.inverse_transform(zeros, level=2),
+    "shape (8,)": lambda: sae.inverse_transform(zeros[0]),
+    "shape (2,)": lambda: sae.inverse_transform([0, 1]),
+    "latents of type <U1": lambda: sae.inverse_transform([["a"] * 8]),
+    "NaN": lambda: sae.inverse_transform(zeros + np.nan),
+    "8 latents": lambda: sae.inverse_transform(zeros, level=0),
+    "offset 1": lambda: sae.inverse_transform(zeros, offset=1),
+    "hidden of shape": lambda: sae.predict_hidden(counts, None, [0, 1]),
+}
+for message, attempt in attempts.items():
+    try:
+        attempt()
+        print(message, "was accepted")
+    except InputError as error:
+        if message not in str(error):
+            print(message, "is not in", error)
+    except Exception as error:
+        print(message, repr(error))
+np.testing.assert_array_equal(sae.inverse_transform(zeros.tolist()), sae.inverse_transform(zeros))
+print("done")
+"""
+
+
+def test_arguments_of_the_wrong_kind_are_named():
+    command = [sys.executable, "-c", UNCHECKED]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.stdout == "done\n", done.stdout + done.stderr
+
+
+def test_patience_needs_a_block_to_look_at():
+    with pytest.raises(InputError, match="patience 3 without a validation block.*hand in"):
+        small(patience=3).fit(TRAIN)
+
+
+def test_a_model_of_another_target_predicts_no_hidden_units(tmp_path):
+    """Even where that has as many units."""
+    sae = small("batch_topk", n_steps=2).fit(TRAIN, target=TRAIN[:, ::-1].copy())
+    sae.save(tmp_path)
+    for model in (sae, SparseAutoencoder.load(tmp_path, device="cpu")):
+        with pytest.raises(InputError, match="another target.*inverse_transform"):
+            model.predict_hidden(TEST, None, np.arange(30) < 5)
+    with pytest.raises(InputError, match="not the targets"):
+        export_model(sae, tmp_path)
+    own = small("batch_topk", n_steps=2).fit(TRAIN, target=TRAIN[:, :4])
+    assert own.inverse_transform(own.transform(TEST)).shape == (500, 4)
+
+
+def test_a_model_that_does_not_reconstruct_now_says_so():
+    sae = small("topk", n_steps=2, seq_len=3, reconstruct=[-1]).fit(TRAIN)
+    latents = sae.transform(TEST)
+    assert sae.inverse_transform(latents, offset=-1).shape == (500, 30)
+    with pytest.raises(InputError, match=r"offset 0: the model does not.*one of \[-1\]"):
+        sae.predict_hidden(TEST, None, np.arange(30) < 5)
+    read = small("topk", n_steps=2, seq_len=3, reconstruct=[0, 1], readout="poisson").fit(TRAIN)
+    with pytest.raises(InputError, match=r"offset 1.*one of \[0\]"):
+        read.inverse_transform(read.transform(TEST), offset=1)
+
+
+def test_what_is_read_by_the_encoder_can_be_chosen_as_well():
+    sae = SparseAutoencoder(readout="encoder", n_steps=5, device="cpu").fit(TRAIN)
+    assert sae.transform(TEST).shape[1] == sae.settings.n_latents
+    assert sae.n_instances == len(sae.histories_) == 1
+
+
+def test_a_gpu_that_is_not_there(fitted, tmp_path):
     if torch.cuda.is_available():
         pytest.skip("a GPU is there")
     with pytest.raises(InputError, match="no GPU is visible.*device 'auto'"):
         small(device="cuda")
     assert small(device="auto").device.type == "cpu"
+    fitted.save(tmp_path)
+    with pytest.raises(InputError, match="no GPU is visible.*device 'auto'") as error:
+        SparseAutoencoder.load(tmp_path, device="cuda")
+    assert "delete" not in str(error.value)
 
 
 def test_tensorboard_gets_the_history_where_it_is_installed(tmp_path):

@@ -8,7 +8,8 @@ import safetensors.torch
 import torch
 
 from spikesieve.errors import ContractError, InputError
-from spikesieve.sae.optimisers import OPTIMISERS, TAKES_WEIGHT_DECAY, make_optimiser
+from spikesieve.sae.names import OPTIMISERS, TAKES_WEIGHT_DECAY
+from spikesieve.sae.optimisers import make_optimiser
 
 torch.set_num_threads(1)
 

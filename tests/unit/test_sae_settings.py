@@ -3,6 +3,7 @@
 import json
 import math
 
+import numpy as np
 import pytest
 
 from spikesieve.errors import InputError
@@ -72,8 +73,22 @@ def test_now_is_in_the_middle_or_last(seq_len, causal, offsets):
 def test_an_architecture_without_budget_does_not_care_about_k():
     for architecture in ("vanilla", "gated", "jumprelu"):
         SparseAutoencoder(architecture, n_latents=4, penalty="l1", penalty_weight=0.1)
+        assert SparseAutoencoder(architecture, n_latents=4).settings.penalty_weight > 0
     with pytest.raises(InputError, match="k 8 is more than the 4 latents"):
-        SparseAutoencoder("jumprelu", n_latents=4, penalty="l0", penalty_weight=0.1)
+        SparseAutoencoder("jumprelu", n_latents=4, k=8)
+
+
+@pytest.mark.parametrize(
+    ("architecture", "penalty"),
+    [("vanilla", "l1"), ("gated", "l1"), ("jumprelu", "l0"), ("topk", "none")],
+)
+def test_an_architecture_has_a_penalty_where_it_needs_one(architecture, penalty):
+    settings = make_settings(architecture=architecture)
+    assert settings.penalty == penalty
+    if penalty != "none":
+        assert make_settings(architecture=architecture, penalty_weight=0.3).penalty_weight == 0.3
+    assert make_settings(**json.loads(json.dumps(plain(settings)))) == settings
+    assert make_settings(architecture=architecture, penalty="none").penalty_weight == 0
 
 
 NAMES_WITH_TYPOS = [
@@ -124,6 +139,9 @@ OUT_OF_RANGE = [
     ({"reconstruct": []}, "reconstruct"),
     ({"seq_len": 3, "reconstruct": [0, 0]}, "different ones"),
     ({"seq_len": 3, "causal": True, "reconstruct": [1]}, "reconstruct"),
+    ({"seq_len": 3, "causal": "no"}, "causal 'no'.*True or False"),
+    ({"seq_len": 3, "reconstruct": [0.0]}, "bin in reconstruct 0.0"),
+    ({"normalisation": ["none"]}, r"normalisation \['none'\]"),
 ]
 WRONG_LEVELS = [
     ({512: 16, 128: 8}, r"levels of widths \[512, 128\].*each wider"),
@@ -145,7 +163,11 @@ EXCLUDING = [
     ({"n_latents": 32, "k": 2, "levels": {8: 1, 16: 2}}, "last level .16, 2., n_latents 32"),
     ({"judge_hidden": True}, "judge_hidden with masked_share 0"),
     ({"penalty_weight": 0.1}, "penalty_weight 0.1 without a penalty"),
-    ({"penalty": "l0", "architecture": "gated"}, "penalty 'l0'.*Allowed: jumprelu"),
+    ({"architecture": "vanilla", "penalty": "l1"}, "penalty 'l1' with penalty_weight 0.*auto"),
+    (
+        {"penalty": "l0", "penalty_weight": 1.0, "architecture": "gated"},
+        "penalty 'l0'.*Allowed: jumprelu",
+    ),
     ({"weight_decay": 0.1}, "weight_decay 0.1 with optimiser 'adam'.*adamw or lamb"),
     ({"loss": "poisson_nll"}, "output_activation: softplus"),
     ({"loss": "msle", "normalisation": "none"}, "set output_activation"),
@@ -163,3 +185,40 @@ EXCLUDING = [
 def test_arguments_that_make_no_sense(arguments, message):
     with pytest.raises(InputError, match=message):
         SparseAutoencoder(**arguments)
+
+
+def test_numbers_of_numpy_are_numbers():
+    levels = np.array([[8, 2], [16, 4]])
+    sae = SparseAutoencoder(
+        n_latents=np.int64(16),
+        k=np.uint8(4),
+        seed=np.random.default_rng(0).integers(100),
+        n_instances=np.int32(2),
+        levels=levels,
+        learning_rate=np.float32(0.5),
+        judge_hidden=np.bool_(True),
+        masked_share=np.float64(0.3),
+        decoder_layers=np.array([20]),
+    )
+    assert sae.settings.levels == (Level(8, 2), Level(16, 4))
+    assert (sae.settings.n_latents, sae.settings.k, sae.n_instances) == (16, 4, 2)
+    again = make_settings(**json.loads(json.dumps(plain(sae.settings))))
+    assert again == sae.settings
+    assert type(sae.settings.learning_rate) is float
+    assert SparseAutoencoder(levels={np.int64(8): np.int64(2)}).settings.n_latents == 8
+
+
+def test_what_is_left_open_depends_on_what_is_given():
+    alone = SparseAutoencoder(readout="encoder")
+    assert (alone.settings.min_stability, alone.n_instances) == (0.0, 1)
+    assert SparseAutoencoder().settings.min_stability == 0.7
+    assert SparseAutoencoder(min_stability=0.0).n_instances == 1
+    assert SparseAutoencoder(n_latents=4).settings.n_latents == 4
+    assert SparseAutoencoder(k=300).settings.k == 300
+    levels = {16: 2, 64: 4}
+    for given in ({"n_latents": 64}, {"k": 4}, {}):
+        settings = SparseAutoencoder(levels=levels, **given).settings
+        assert (settings.n_latents, settings.k) == (64, 4)
+        assert settings.readout == "encoder"  # nothing is open
+    with pytest.raises(InputError, match="last level .64, 4., n_latents 64 and k 5"):
+        SparseAutoencoder(levels=levels, k=5)

@@ -64,3 +64,13 @@ def test_what_the_layout_cannot_say(counts, tmp_path, settings, message):
     with pytest.raises(InputError, match=message):
         export_model(fitted(counts, **settings), tmp_path)
     assert not any(tmp_path.iterdir())
+
+
+def test_a_model_that_came_back_can_be_saved(counts, tmp_path):
+    export_model(fitted(counts, smoothing=1.0), tmp_path / "shared")
+    again = import_model(tmp_path / "shared", device="cpu")
+    again.save(tmp_path / "own")
+    loaded = SparseAutoencoder.load(tmp_path / "own", device="cpu")
+    codes = again.transform(counts)
+    np.testing.assert_array_equal(loaded.transform(counts).toarray(), codes.toarray())
+    np.testing.assert_array_equal(loaded.inverse_transform(codes), again.inverse_transform(codes))

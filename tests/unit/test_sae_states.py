@@ -1,6 +1,7 @@
 """What a training leaves when it is cut off or goes wrong, and how it goes on."""
 
 import math
+import re
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ import torch
 from sae_samples import data_of, planted, same_parameters, small
 
 from spikesieve.errors import ContractError
+from spikesieve.sae import SparseAutoencoder
 from spikesieve.sae.training import TrainingError, first_state, train
 
 COUNTS, _ = planted(2000)
@@ -145,14 +147,50 @@ def test_no_state_is_kept_before_its_time(tmp_path):
 # -- NaN -------------------------------------------------------------------------------------
 
 
-def test_nan_names_the_step_and_keeps_the_earlier_model_and_the_last_good_state(tmp_path):
-    sae = small("batch_topk", n_steps=40).fit(TRAIN)
+def test_nan_names_step_seed_and_cause_and_leaves_a_fitted_model_as_it_was(tmp_path):
+    sae = small("batch_topk", n_steps=40, seed=3).fit(TRAIN)
     before = sae.transform(TEST).toarray()
     sae.settings = sae.settings._replace(learning_rate=1e30)
-    with pytest.raises(TrainingError, match=r"at step [1-9]\d* of 40, learning rate 1e\+30"):
+    with pytest.raises(TrainingError, match=r"step [1-9] of 40 \(seed 3\).*learning_rate 1e\+30"):
         sae.fit(TRAIN, states=tmp_path, keep_every_s=0.0)
     np.testing.assert_array_equal(sae.transform(TEST).toarray(), before)
-    assert list(tmp_path.iterdir()) == []  # no state was good
+    assert list(tmp_path.iterdir()) == []  # no step was good
+
+
+#: The penalty rises until it is beyond float32; the steps before are fine.
+RISING = {"penalty": "l1", "penalty_weight": 2e38, "penalty_warmup": 1.0, "n_steps": 400}
+
+
+@pytest.mark.parametrize("readout", ["encoder", "poisson"])
+@pytest.mark.parametrize("n_instances", [1, 2])
+def test_a_training_that_fails_late_leaves_its_last_good_model(tmp_path, readout, n_instances):
+    chosen = RISING | {"schedule": "constant", "readout": readout, "n_instances": n_instances}
+    sae = small("vanilla", **chosen)
+    with pytest.raises(TrainingError, match=r"lower penalty_weight 2e\+38 \(the likely") as error:
+        sae.fit(TRAIN, states=tmp_path)
+    assert f"kept in {tmp_path / 'last_good'}: SparseAutoencoder.load" in str(error.value)
+    loaded = SparseAutoencoder.load(tmp_path / "last_good", device="cpu")
+    assert same_parameters(loaded, sae)
+    good = int(re.search(r"at step (\d+)", str(error.value))[1]) // 16 * 16
+    assert good - 16 < sae.history_["step"].iloc[-1] < good
+    until_then = {"n_steps": good, "penalty_weight": RISING["penalty_weight"] * good / 400}
+    again = small("vanilla", **chosen | until_then).fit(TRAIN)
+    torch.testing.assert_close(sae.parameters_["decoder"][0], again.parameters_["decoder"][0])
+    for i in range(n_instances):
+        assert np.isfinite(sae.histories_[i]["loss"]).all()
+        latents = sae.transform(TEST, instance=i)
+        found = loaded.transform(TEST, instance=i)
+        np.testing.assert_array_equal(found.toarray(), latents.toarray())
+        assert np.isfinite(sae.inverse_transform(latents, instance=i)).all()
+    small("vanilla", n_steps=5).fit(TRAIN, states=tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_counts_that_a_loss_cannot_hold_are_blamed_for_it():
+    counts = np.ones((20_000, 4), np.float32)
+    counts[7] = 1e38
+    with pytest.raises(TrainingError, match=r"counts \(the likely cause.*reach 1e\+38"):
+        small("topk", n_latents=4, k=2, normalisation="none", n_steps=200).fit(counts)
 
 
 @pytest.mark.parametrize("n_steps", [40, 33])

@@ -16,8 +16,9 @@ from snakemake.settings.types import DeploymentMethod
 from snakemake.utils import Paramspace
 
 from spikesieve.code_digest import code_digest
-from spikesieve.config import SHARED, read_config
+from spikesieve.config import read_config
 from spikesieve.errors import ConfigError
+from spikesieve.model_settings import model_settings
 from spikesieve.widths import whole_multiple, width_text
 
 try:

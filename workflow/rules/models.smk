@@ -17,22 +17,15 @@ def baseline_settings(wildcards):
     return canonical({} if wildcards.method == "mean" else taken)
 
 
-def model_settings(recording, model):
-    """Return the settings of a model: those of section sae, but for what it changes."""
-    settings = CONFIG.of(recording)["sae"]
-    own = {key: value for key, value in settings.items() if key not in SHARED}
-    return own | {"device": settings["device"]} | settings["models"][model]
-
-
 def sae_settings(wildcards):
     """Return the settings of one training as JSON; what is null there is chosen by the sweep."""
-    settings = model_settings(wildcards.recording, wildcards.model)
+    settings = model_settings(CONFIG.of(wildcards.recording), wildcards.model)
     return canonical({key: v for key, v in settings.items() if v is not None or key == "patience"})
 
 
 def is_open(recording, model):
     """Say whether a model leaves something to the sweep."""
-    settings = model_settings(recording, model)
+    settings = model_settings(CONFIG.of(recording), model)
     return None in [settings[name] for name in ("n_latents", *TRIED)]
 
 
@@ -131,7 +124,7 @@ def sweep_widths(recording):
 
 def sweep_latents(recording):
     """Return the widths of dictionaries that a sweep is over."""
-    own = model_settings(recording, models_of(recording)[0])["n_latents"]
+    own = model_settings(CONFIG.of(recording), models_of(recording)[0])["n_latents"]
     return CONFIG.of(recording)["sweep"]["n_latents"] if own is None else [own]
 
 
@@ -157,7 +150,7 @@ def sweep_counts(wildcards):
 def sweep_settings(wildcards):
     """Return what all trials share as JSON: the first model, trained shorter."""
     recording = wildcards.recording
-    settings = model_settings(recording, models_of(recording)[0])
+    settings = model_settings(CONFIG.of(recording), models_of(recording)[0])
     shorter = {"n_steps": CONFIG.of(recording)["sweep"]["n_steps"], "min_stability": 0.0}
     # None of these: the grid says which width to try, and a trial has its own seeds.
     changed = shorter | dict.fromkeys(["n_latents", "n_instances"])
@@ -168,7 +161,7 @@ def sweep_settings(wildcards):
 def sweep_values(wildcards):
     """Return the values to try as JSON, of what the first model leaves open."""
     recording = wildcards.recording
-    settings = model_settings(recording, models_of(recording)[0])
+    settings = model_settings(CONFIG.of(recording), models_of(recording)[0])
     values = CONFIG.of(recording)["sweep"]
     tried = {name: values[name] for name in TRIED if settings[name] is None}
     return json.dumps(tried | {"n_latents": [int(wildcards.n_latents)]})
@@ -177,7 +170,7 @@ def sweep_values(wildcards):
 def notes_settings(wildcards):
     """Return what the notes' way to a width takes, as JSON (a plain budget, the encoder's codes)."""
     recording = wildcards.recording
-    settings = model_settings(recording, models_of(recording)[0])
+    settings = model_settings(CONFIG.of(recording), models_of(recording)[0])
     values = CONFIG.of(recording)["sweep"]
     first = {"k": (values["k"] or [settings["k"]])[0], "n_steps": values["n_steps"]}
     read = {"readout": "encoder", "min_stability": 0.0, "n_instances": 1, "smoothing": 0.0}

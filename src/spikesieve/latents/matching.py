@@ -1,6 +1,6 @@
 """Which column of one table of activations belongs to which column of another."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import scipy.sparse
@@ -14,6 +14,8 @@ SAME_FEATURE = 0.7
 _CELLS_AT_ONCE = 1 << 22
 
 Activations = Real[np.ndarray, "_bin _latent"] | scipy.sparse.csr_array
+#: What users hand in: an array, a list, a data frame, a sparse matrix of any format.
+ActivationsLike = Any
 
 
 class Matching(NamedTuple):
@@ -72,6 +74,23 @@ def correlations(left: Activations, right: Activations) -> Float[np.ndarray, "le
         r = products / np.sqrt(np.multiply.outer(*squares))
     r[np.multiply.outer(*squares) == 0] = np.nan
     return np.clip(r, -1, 1)
+
+
+def as_activations(given: ActivationsLike) -> Activations:
+    """Return activations ``(bin, latent)`` as numbers: CSR where they are sparse.
+
+    Raises
+    ------
+    InputError
+        They have not two axes, or hold no numbers.
+    """
+    is_sparse = scipy.sparse.issparse(given)
+    table = given if is_sparse else np.asarray(given)
+    if table.ndim != 2 or table.dtype.kind not in "buif":
+        problem = f"activations of shape {table.shape} and type {table.dtype}"
+        raise InputError(problem, allowed="numbers, (bins, latents)")
+    table = scipy.sparse.csr_array(table) if is_sparse else table
+    return table.astype(np.float64) if table.dtype == bool else table
 
 
 def dense(activations) -> Float[np.ndarray, "bin latent"]:

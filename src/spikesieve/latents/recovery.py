@@ -5,10 +5,17 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 import scipy.sparse
-from jaxtyping import Bool, Float, Real
+from jaxtyping import Bool, Float
 from scipy.stats import rankdata
 
-from spikesieve.latents.matching import SAME_FEATURE, Activations, dense, match_columns
+from spikesieve.latents.matching import (
+    SAME_FEATURE,
+    Activations,
+    ActivationsLike,
+    as_activations,
+    dense,
+    match_columns,
+)
 
 
 class FeaturesFound(NamedTuple):
@@ -29,14 +36,15 @@ class FeaturesFound(NamedTuple):
 
 
 def features_found(
-    truth: Real[np.ndarray, "_bin feature"],
-    latents: Activations,
+    truth: ActivationsLike,
+    latents: ActivationsLike,
     *,
     least_r: float = SAME_FEATURE,
 ) -> FeaturesFound:
     """Match latents to true features, one to one, and count the pairs with ``|r| >= least_r``.
 
-    Both are activations of the same held-out bins; truth is 0 while a feature is off.
+    Both are activations ``(bin, feature)`` and ``(bin, latent)`` of the same held-out bins, as
+    arrays, lists, data frames or sparse matrices; truth is 0 while a feature is off.
 
     Returns
     -------
@@ -51,8 +59,9 @@ def features_found(
     Raises
     ------
     InputError
-        Other bins in one than in the other; values that are not finite.
+        Other bins in one than in the other; values that are not finite; not two axes.
     """
+    truth, latents = dense(as_activations(truth)), as_activations(latents)
     pairs = match_columns(truth, latents)
     varies = np.ptp(truth, axis=0) > 0 if len(truth) else np.zeros(truth.shape[1], bool)
     matches = pd.DataFrame(

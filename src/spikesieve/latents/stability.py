@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Float
 
 from spikesieve.errors import InputError
-from spikesieve.latents.matching import SAME_FEATURE, Activations, match_columns
+from spikesieve.latents.matching import SAME_FEATURE, ActivationsLike, as_activations, match_columns
 
 
 class Stability(NamedTuple):
@@ -18,12 +18,15 @@ class Stability(NamedTuple):
     stable_share: float
 
 
-def stability(activations: Sequence[Activations], *, least_r: float = SAME_FEATURE) -> Stability:
+def stability(
+    activations: Sequence[ActivationsLike], *, least_r: float = SAME_FEATURE
+) -> Stability:
     """Score each latent by how well other seeds found it again: no truth is needed.
 
     Parameters
     ----------
-    activations : one table ``(bin, latent)`` a seed, of the same held-out bins.
+    activations : one table ``(bin, latent)`` a seed, of the same held-out bins; types as
+        ``features_found`` takes them.
     least_r : a latent with ``matched_r >= least_r`` is stable.
 
     Returns
@@ -37,12 +40,13 @@ def stability(activations: Sequence[Activations], *, least_r: float = SAME_FEATU
     Raises
     ------
     InputError
-        Fewer than two seeds, different bins, values that are not finite.
+        Fewer than two seeds, different bins, values that are not finite, not two axes.
     """
     if len(activations) < 2:
         raise InputError(
             f"activations of {len(activations)} seeds", allowed="at least two", fix="train again"
         )
+    activations = [as_activations(table) for table in activations]
     total = [np.zeros(table.shape[1]) for table in activations]
     for a, b in combinations(range(len(activations)), 2):
         pairs = match_columns(activations[a], activations[b])

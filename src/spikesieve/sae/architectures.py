@@ -22,7 +22,7 @@ JUMP_WIDTH, FIRST_THRESHOLD = 0.3, 0.5
 
 
 def initial_parameters(
-    s: Settings, n_inputs: int, bias: Float[Tensor, "output"], generator: torch.Generator
+    s: Settings, n_inputs: int, bias: Float[Tensor, "output"], generator: torch.Generator | None
 ) -> Parameters:
     """Return the first weights of one instance.
 
@@ -51,6 +51,13 @@ def initial_parameters(
     if s.seq_len > 1 and s.window == "filter":
         p["filter"] = torch.full((s.seq_len,), 1 / s.seq_len)
     return p
+
+
+def parameter_shapes(s: Settings, n_inputs: int, n_outputs: int) -> dict[str, tuple[int, ...]]:
+    """Return the shapes of one instance's weights; no memory is taken for them."""
+    with torch.device("meta"):
+        first = initial_parameters(s, n_inputs, torch.zeros(n_outputs), None)
+    return {name: tuple(tensor.shape) for name, tensor in first.items()}
 
 
 def _first_encoder(s: Settings, n_inputs: int, decoder, generator) -> Float[Tensor, "latent input"]:
@@ -94,18 +101,24 @@ def budget_threshold(codes: Float[Tensor, "batch latent"], k: int) -> Float[Tens
     Where equal codes straddle the budget none of them gets in: silent bins are all alike, and
     would overdraw it together. A selection, not a sort; no gradient.
     """
-    flat, n = codes.detach().flatten(), k * len(codes)
+    flat, n = _fine(codes).flatten(), k * len(codes)
     least = flat.topk(n, sorted=False).values.min()
-    least = least.clamp_min(torch.finfo(codes.dtype).tiny)
+    least = least.clamp_min(torch.finfo(flat.dtype).tiny)
     # A step well above rounding: the same bin's code may differ in its last bits elsewhere.
     return torch.where((flat >= least).count_nonzero() > n, least * (1 + 1e-5), least)
+
+
+def _fine(codes: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
+    """Return codes without gradient, float32 at least: bfloat16 knows no step as small as those
+    that keep equal codes out."""
+    return codes.detach().to(torch.promote_types(codes.dtype, torch.float32))
 
 
 def row_thresholds(
     codes: Float[Tensor, "instance batch latent"], k: int
 ) -> Float[Tensor, "instance batch 1"]:
     """Return for each bin the value that at most ``k`` of its codes reach; always above 0."""
-    codes = codes.detach()
+    codes = _fine(codes)
     least = codes.topk(k, dim=2, sorted=False).values.amin(dim=2, keepdim=True)
     least = least.clamp_min(torch.finfo(codes.dtype).tiny)
     tied = (codes >= least).sum(dim=2, keepdim=True) > k

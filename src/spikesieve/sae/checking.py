@@ -1,12 +1,15 @@
 """What a model is handed, checked at the door."""
 
+from numbers import Integral
+
 import numpy as np
+import scipy.sparse
 import torch
 from jaxtyping import Bool, Real
 
 from spikesieve.errors import InputError, suggest
 from spikesieve.sae.inputs import Data
-from spikesieve.sae.settings import Settings
+from spikesieve.sae.settings import Level, Settings
 
 
 def find_device(name: str) -> torch.device:
@@ -27,6 +30,9 @@ def training_rows(counts, bins=None, target=None):
 
 def held_out_rows(validation: tuple, train_counts, train_target):
     """Return the validation block as ``training_rows`` does; it must fit the training bins."""
+    if not isinstance(validation, (tuple, list)) or not 1 <= len(validation) <= 3:
+        problem = f"validation of type {type(validation).__name__}"
+        raise InputError(problem, allowed="a tuple (counts, bins) or (counts, bins, target)")
     counts, bins, target = training_rows(*validation)
     if (target is counts) != (train_target is train_counts):
         raise InputError(
@@ -43,6 +49,16 @@ def held_out_rows(validation: tuple, train_counts, train_target):
     return counts, bins, target
 
 
+def check_held_out_needed(counts, left_open: list[str], s: Settings) -> None:
+    """Raise ``InputError`` where what is asked for cannot do without a validation block."""
+    if s.patience is not None:
+        fix = "hand in validation=(counts, bins), or set patience: null (None)"
+        raise InputError(f"patience {s.patience} without a validation block to look at", fix=fix)
+    if left_open and len(counts) < 2:
+        problem = f"{len(counts)} bin, of which none can be held out to choose by"
+        raise InputError(problem, fix=f"set {', '.join(left_open)}, or hand in more bins")
+
+
 def check_windows(data: Data, block: str, s: Settings) -> None:
     """Raise ``InputError`` where no bin has all those beside it that are to be reconstructed."""
     if not len(data.rows):
@@ -50,6 +66,24 @@ def check_windows(data: Data, block: str, s: Settings) -> None:
             f"none of {len(data.counts)} {block} bins has all of {list(s.reconstruct)} beside it",
             fix="lower seq_len, or reconstruct fewer bins",
         )
+
+
+def known_rows(counts, bins, n_units: int):
+    """Return checked counts of the units that a model was fitted on, and bin numbers."""
+    counts, bins, _ = checked(counts, bins, None)
+    if counts.shape[1] != n_units:
+        raise InputError(
+            f"{counts.shape[1]} units, but the model was fitted on {n_units}",
+            fix="transform the same units in the same order",
+        )
+    return counts, bins
+
+
+def level_of(s: Settings, level: int) -> Level:
+    """Return the nested dictionary of this number, -1 being the last."""
+    if not isinstance(level, Integral) or not -len(s.levels) <= level < len(s.levels):
+        raise InputError(f"level {level}", allowed=f"0 to {len(s.levels) - 1}, or -1: the last")
+    return s.levels[level]
 
 
 def checked(counts, bins, target):
@@ -69,7 +103,23 @@ def checked(counts, bins, target):
     return counts, bins, target
 
 
+def checked_latents(latents, widths: set[int]):
+    """Return latents, sparse or dense ``(bin, latent)``, or say what is wrong with them."""
+    sparse = scipy.sparse.issparse(latents)
+    latents = scipy.sparse.csr_array(latents) if sparse else np.asarray(latents)
+    if latents.ndim != 2 or latents.shape[1] not in widths:
+        what = f"{latents.shape[1]} latents" if latents.ndim == 2 else f"shape {latents.shape}"
+        raise InputError(what, allowed=f"(bins, latents), {sorted(widths)} latents")
+    if latents.dtype.kind not in "buif":
+        raise InputError(f"latents of type {latents.dtype}", allowed="numbers")
+    if not np.isfinite(latents.data if sparse else latents).all():
+        raise InputError("latents hold NaN or infinity", allowed="finite values")
+    return latents
+
+
 def _finite(x, what: str) -> Real[np.ndarray, "bin column"]:
+    if scipy.sparse.issparse(x):
+        raise InputError(f"{what} as a sparse matrix", allowed="an array", fix="take .toarray()")
     x = np.asarray(x)
     if x.ndim != 2 or 0 in x.shape:
         problem = f"{what} of shape {x.shape}"

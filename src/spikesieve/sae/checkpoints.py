@@ -5,6 +5,7 @@ from pathlib import Path
 
 import safetensors
 import safetensors.torch
+import torch
 from torch import Tensor
 
 from spikesieve.errors import ContractError
@@ -43,16 +44,29 @@ def read_model(folder: Path) -> tuple[dict[str, Tensor], dict]:
         raise ContractError(f"unreadable model ({error})", path=path, fix=_MEND) from error
 
 
-def check_shapes(folder: Path, found: dict[str, Tensor], wanted: dict[str, tuple]) -> None:
-    """Raise ``ContractError`` unless ``found`` are the tensors of these names and shapes."""
+def check_tensors(folder: Path, found: dict[str, Tensor], wanted: dict[str, tuple]) -> None:
+    """Raise ``ContractError`` unless ``found`` are the tensors of these names and shapes.
+
+    All hold finite float32 numbers, gains other than 0, but for the whole numbers of ``kept``.
+    """
     path = folder / CHECKPOINT
     if found.keys() != wanted.keys():
         names = sorted(found.keys() ^ wanted.keys())
         raise ContractError(f"tensors {names} are missing or unknown", path=path, fix=_MEND)
     for name, shape in wanted.items():
-        if tuple(found[name].shape) != tuple(shape):
-            problem = f"{name} has shape {tuple(found[name].shape)}, not {tuple(shape)}"
-            raise ContractError(problem, path=path, fix=_MEND)
+        tensor = found[name]
+        kind = torch.int64 if name.endswith(".kept") else torch.float32
+        if tuple(tensor.shape) != tuple(shape):
+            problem = f"{name} has shape {tuple(tensor.shape)}, not {tuple(shape)}"
+        elif tensor.dtype != kind:
+            problem = f"{name} holds {tensor.dtype}, not {kind}"
+        elif not tensor.isfinite().all():
+            problem = f"{name} holds NaN or infinity"
+        elif name.endswith(".gain") and (tensor == 0).any():
+            problem = f"{name} holds 0"
+        else:
+            continue
+        raise ContractError(problem, path=path, fix=_MEND)
 
 
 def _read_description(path: Path) -> dict:

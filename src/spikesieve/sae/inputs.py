@@ -13,6 +13,7 @@ from torch import Tensor
 
 from spikesieve.counts import fit_normalisation
 from spikesieve.sae.settings import Settings
+from spikesieve.smoothing import smooth_gaussian
 
 #: Rows that the geometric median and the scale are read from; more would not move them.
 SAMPLED_ROWS = 16_384
@@ -89,6 +90,15 @@ def make_data(
     on_device = (torch.from_numpy(a).to(device) for a in (neighbours, usable))
     moved = (Scaling(s.root, s.gain.to(device), s.offset.to(device)) for s in scalings)
     return Data(inputs, outputs, *on_device, *moved)
+
+
+def smoothed(counts, bins, target, width: float):
+    """Return counts and target ``(row, unit)`` smoothed over time with a Gaussian of ``width``
+    bins; one array where they are one."""
+    if not width:
+        return counts, target
+    x = smooth_gaussian(counts, bins, width)
+    return x, x if target is counts else smooth_gaussian(target, bins, width)
 
 
 def windows(

@@ -1,6 +1,7 @@
 """The sparse autoencoder as an estimator: counts in, numpy out, fit, transform, save, load."""
 
 from collections.abc import Callable
+from numbers import Integral
 from os import PathLike
 from pathlib import Path
 
@@ -15,35 +16,47 @@ from spikesieve.latents.matching import SAME_FEATURE
 from spikesieve.latents.stability import stability
 from spikesieve.sae import architectures
 from spikesieve.sae.checking import (
+    check_held_out_needed,
     check_windows,
-    checked,
+    checked_latents,
     find_device,
     held_out_rows,
+    known_rows,
+    level_of,
     training_rows,
     unit_mask,
 )
-from spikesieve.sae.checkpoints import check_shapes, read_model, save_model
-from spikesieve.sae.inputs import Scaling, fit_scalings, make_data, windows
+from spikesieve.sae.checkpoints import check_tensors, read_model, save_model
+from spikesieve.sae.coding import codes_of, predictions_of
+from spikesieve.sae.inputs import fit_scalings, make_data, smoothed
 from spikesieve.sae.instances import train_instances
 from spikesieve.sae.logging import logging_to
-from spikesieve.sae.losses import activate
 from spikesieve.sae.readout import (
     expected_counts,
     fit_readout,
     gate_for,
     gated,
     read,
-    readout_shapes,
-    readout_tensors,
     readouts_from,
     without_unstable,
 )
-from spikesieve.sae.settings import ARCHITECTURES, make_settings, plain, whole_levels
-from spikesieve.smoothing import smooth_gaussian
-
-#: Rows that are encoded at once. Shorter pieces are padded to it: a matrix product of another
-#: shape may round otherwise, and a bin's latents must not depend on who is encoded beside it.
-BLOCK_ROWS = 1024
+from spikesieve.sae.settings import (
+    ARCHITECTURES,
+    check_instances,
+    make_settings,
+    native,
+    stand_ins,
+    whole_levels,
+)
+from spikesieve.sae.states import settle
+from spikesieve.sae.storing import (
+    parameters_from,
+    scalings_from,
+    settings_of_part,
+    tensor_shapes,
+    tensors_of_model,
+)
+from spikesieve.sae.training import TrainingError
 
 
 class SparseAutoencoder:
@@ -56,11 +69,13 @@ class SparseAutoencoder:
     n_latents, k : width of the dictionary, and latents active in a bin on average. Left out,
         ``fit`` chooses both, ``smoothing`` and ``masked_share``, on the last tenth of the bins
         (``spikesieve.sae.selection``); latents are then read by explaining away, and those that a
-        second instance does not find are left out (``readout="poisson"``, ``min_stability=0.7``).
+        second instance does not find are left out (``readout="poisson"``, ``min_stability=0.7``;
+        with ``readout="encoder"`` one instance is enough).
     seed : of weights and batches. The same seed gives the same model on the same machine.
     n_instances : so many models are trained side by side, of seeds ``seed``, ``seed + 1``, ...
     levels : nested dictionaries of a Matryoshka, narrow to wide: ``{128: 8, 512: 16}``, pairs or
-        triples (width, k, weight). The last is the whole: it sets ``n_latents`` and ``k``.
+        triples (width, k, weight). The last is the whole: it sets ``n_latents`` and ``k``,
+        or must equal them.
     device : ``"auto"`` (a GPU where there is one), ``"cpu"`` or ``"cuda"``.
     **settings : all else, as in ``spikesieve.sae.settings.Settings``, which explains each.
 
@@ -79,37 +94,37 @@ class SparseAutoencoder:
     def __init__(
         self,
         architecture: str = "matryoshka_batch_topk",
-        n_latents: int | None = None,
-        k: int | None = None,
-        seed: int = 0,
-        n_instances: int = 1,
+        n_latents: Integral | None = None,
+        k: Integral | None = None,
+        seed: Integral = 0,
+        n_instances: Integral = 1,
         *,
         levels=None,
         device: str = "auto",
         **settings,
     ):
-        if not isinstance(n_instances, int) or n_instances < 1:
-            raise InputError(f"n_instances {n_instances!r}", allowed="whole numbers from 1")
-        chosen = {"architecture": architecture, "seed": seed, **settings}
+        levels, n_latents, k, n_instances = native((levels, n_latents, k, n_instances))
+        chosen = native({"architecture": architecture, "seed": seed, **settings})
         if levels:
-            n_latents, k = whole_levels(levels) if n_latents is None else (n_latents, k)
+            width, budget = whole_levels(levels)
+            n_latents, k = width if n_latents is None else n_latents, budget if k is None else k
             chosen["levels"] = levels
         chosen |= {name: v for name, v in (("n_latents", n_latents), ("k", k)) if v is not None}
-        budget = ARCHITECTURES.get(architecture) is not None
+        budget = ARCHITECTURES.get(str(architecture)) is not None
         needed = ["smoothing", "masked_share", "k", "n_latents"] if budget else ["n_latents"]
         is_open = "n_latents" not in chosen or (budget and "k" not in chosen)
         self._open = [name for name in needed if name not in chosen] if is_open else []
-        if is_open and budget:
+        if is_open and budget and chosen.get("readout", "poisson") == "poisson":
             # Latents that only one training finds are noise: train two, and leave those out.
             chosen = {"readout": "poisson", "min_stability": SAME_FEATURE} | chosen
-            n_instances = max(2, n_instances)
-        self.settings = make_settings(**chosen)
+            n_instances = 2 if chosen["min_stability"] and n_instances == 1 else n_instances
+        self.settings = make_settings(**stand_ins(chosen) | chosen)
+        check_instances(self.settings, n_instances)
         self._chosen = chosen
         self.n_instances, self.device = n_instances, find_device(device)
         self.histories_ = self.parameters_ = self.thresholds_ = self.selection_ = None
         self.readouts_ = self.stability_ = None
-        if self.settings.min_stability and n_instances < 2:
-            raise InputError("min_stability with one instance", fix="set n_instances: 2")
+        self._predicts_counts = True
 
     @property
     def seeds(self) -> list[int]:
@@ -138,19 +153,24 @@ class SparseAutoencoder:
         validation : ``(counts, bins)`` or ``(counts, bins, target)`` of bins to choose, to stop
             and to set thresholds by. Without them the training bins set the thresholds.
         states : folder in which to keep the state of the training every ``keep_every_s``; a
-            fit that finds its own there goes on from it. Deleted at the end.
+            fit that finds its own there goes on from it. Deleted at the end. Of a training that
+            fails, the last good model stays in ``last_good`` there; ``load`` reads it.
         tensorboard : folder to which each row of history goes as well, for TensorBoard.
         log : called with the instance's number and each row of its history.
 
         Raises
         ------
         InputError
-            Values that are not finite or negative, or shapes that don't match.
+            Values that are not finite or negative, or shapes that don't match; ``patience``
+            without ``validation``; too few bins to choose by.
         TrainingError
-            A loss turned NaN. Earlier weights are kept.
+            A loss turned NaN. The model is then what it was at most 16 steps before, fit for use
+            and for ``save``; of a loss that never was finite, what it was before ``fit``.
         """
         counts, bins, target = training_rows(counts, bins, target)
         held_out = None if validation is None else held_out_rows(validation, counts, target)
+        if held_out is None:
+            check_held_out_needed(counts, self._open, self.settings)
         if self._open:
             self._choose(counts, bins, target, held_out)
         s = self.settings
@@ -167,23 +187,23 @@ class SparseAutoencoder:
             held_counts, held_target = self._smoothed(*held_out)
             looked_at = make_data(held_counts, held_target, held_out[1], scalings, s, self.device)
             check_windows(looked_at, "validation", s)
-        with logging_to(tensorboard, log) as log:
-            trained = train_instances(
-                data,
-                start,
-                s,
-                self.seeds,
-                validation=looked_at,
-                states=Path(states) if states else None,
-                keep_every_s=keep_every_s,
-                log=log,
-            )
+        states, failure = Path(states) if states else None, None
+        try:
+            with logging_to(tensorboard, log) as log:
+                kept = {"validation": looked_at, "states": states, "keep_every_s": keep_every_s}
+                trained = train_instances(data, start, s, self.seeds, log=log, **kept)
+        except TrainingError as error:
+            trained, failure = error.last_good, error
+            if trained is None:
+                raise
         self.parameters_, self.thresholds_, self.histories_ = trained
         self._scalings = (data.input_scaling, data.target_scaling)
+        self._predicts_counts = data.targets is data.counts
         self.readouts_ = None
         if self._reads:
             judged = (raw, bins) if held_out is None else held_out[:2]
             self._read_out(raw, counts, bins, judged)
+        settle(self.save, states, failure)
         return self
 
     def transform(
@@ -212,21 +232,13 @@ class SparseAutoencoder:
 
     def _codes(self, counts, bins, instance, level, hidden) -> scipy.sparse.csr_array:
         p, (counts, bins), s = self._instance(instance), self._known(counts, bins), self.settings
-        smoothed, _ = self._smoothed(counts, bins, counts)
-        data = make_data(smoothed, smoothed, bins, self._scalings, s, self.device)
+        x, _ = self._smoothed(counts, bins, counts)
+        data = make_data(x, x, bins, self._scalings, s, self.device)
         mask = None if hidden is None else unit_mask(hidden, counts.shape[1])
         mask = None if mask is None else torch.from_numpy(mask).to(self.device)
-        if not -len(s.levels) <= level < len(s.levels):
-            raise InputError(f"level {level}", allowed=f"0 to {len(s.levels) - 1}, or -1: the last")
-        thresholds, blocks = self.thresholds_[instance : instance + 1].to(self.device), []
-        for first in range(0, len(counts), BLOCK_ROWS):
-            n = min(BLOCK_ROWS, len(counts) - first)
-            rows = (first + torch.arange(BLOCK_ROWS, device=self.device)).clamp_max(len(counts) - 1)
-            with torch.no_grad():
-                x = architectures.window_inputs(p, windows(data, rows[None], mask), s)
-                codes = architectures.encode(p, x, s, thresholds, level)[0, :n]
-            blocks.append(scipy.sparse.csr_array(codes.cpu().numpy()))
-        return scipy.sparse.vstack(blocks, format="csr")
+        level_of(s, level)
+        thresholds = self.thresholds_[instance : instance + 1].to(self.device)
+        return codes_of(p, data, s, thresholds, level, mask)
 
     def inverse_transform(
         self,
@@ -239,29 +251,20 @@ class SparseAutoencoder:
         """Return the counts that ``latents`` stand for, never negative, of the bin ``offset``
         bins from theirs; ``level`` is that of ``transform``."""
         p, s = self._instance(instance), self.settings
-        if self.readouts_ is not None and level is None:
-            readout = self.readouts_[instance]
-            if latents.shape[1] != len(readout.loadings):
-                raise InputError(f"{latents.shape[1]} latents", allowed=f"{len(readout.loadings)}")
-            return expected_counts(readout, latents)
-        width = latents.shape[1]
-        if width not in {level.width for level in s.levels}:
-            raise InputError(f"{width} latents", allowed=f"{[v.width for v in s.levels]}")
-        if offset not in s.reconstruct:
-            raise InputError(f"offset {offset}", allowed=f"one of {list(s.reconstruct)}")
-        scaling = self._scalings[1]
-        n_targets = len(scaling.gain)
-        first = s.reconstruct.index(offset) * n_targets
-        counts = np.empty((latents.shape[0], n_targets), np.float32)
-        for start in range(0, latents.shape[0], BLOCK_ROWS):
-            block = latents[start : start + BLOCK_ROWS]
-            dense = block.toarray() if scipy.sparse.issparse(block) else block
-            codes = torch.as_tensor(dense, dtype=torch.float32, device=self.device)
-            with torch.no_grad():
-                output = architectures.decode(p, codes[None])[0, :, first : first + n_targets]
-                prediction = scaling.invert(activate(output, s.output_activation))
-            counts[start : start + BLOCK_ROWS] = prediction.cpu().numpy()
-        return counts
+        reads, widths = self.readouts_ is not None and level is None, {v.width for v in s.levels}
+        if level is not None:
+            widths = {level_of(s, level).width}
+        elif reads:
+            widths = {len(self.readouts_[instance].loadings)}
+        latents = checked_latents(latents, widths)
+        bins = (0,) if reads else s.reconstruct
+        if offset not in bins:
+            problem = f"offset {offset}: the model does not reconstruct that bin"
+            raise InputError(problem, allowed=f"one of {list(bins)}, see setting reconstruct")
+        if reads:
+            return expected_counts(self.readouts_[instance], latents)
+        number = s.reconstruct.index(offset)
+        return predictions_of(p, latents, self._scalings[1], s, number)
 
     def predict_hidden(
         self,
@@ -271,8 +274,16 @@ class SparseAutoencoder:
         *,
         instance: int = 0,
     ) -> Float[np.ndarray, "bin hidden"]:
-        """Return the counts expected of the ``hidden`` units, told from the others alone."""
-        latents = self.transform(counts, bins, instance=instance, hidden=np.asarray(hidden))
+        """Return the counts expected of the ``hidden`` units, told from the others alone.
+
+        Raises ``InputError`` where the model was trained to predict another target, or other
+        bins (``reconstruct`` without 0).
+        """
+        if not self._predicts_counts:
+            problem = "predict_hidden of a model that was fitted to another target than its counts"
+            raise InputError(problem, fix="take transform and inverse_transform")
+        hidden = np.asarray(hidden)
+        latents = self.transform(counts, bins, instance=instance, hidden=hidden)
         return self.inverse_transform(latents, instance=instance)[:, hidden]
 
     def save(
@@ -284,43 +295,38 @@ class SparseAutoencoder:
         """
         self._instance(instance or 0)
         part = slice(None) if instance is None else slice(instance, instance + 1)
-        tensors = {f"parameters.{name}": t[part] for name, t in self.parameters_.items()}
-        tensors["thresholds"] = self.thresholds_[part]
-        for name, scaling in zip(("input", "target"), self._scalings, strict=True):
-            tensors |= {f"{name}.gain": scaling.gain, f"{name}.offset": scaling.offset}
-        tensors |= readout_tensors(self.readouts_[part]) if self.readouts_ else {}
-        seeds = self.seeds[part]
-        # A part of the instances is what stability has left; there is nothing to compare it with.
-        alone = {"min_stability": 0.0} if len(seeds) == 1 else {}
         description = {
             "device": self.device.type,
-            "settings": plain(self.settings) | {"seed": seeds[0]} | alone,
-            "n_instances": len(seeds),
+            "settings": settings_of_part(self.settings, self.seeds[part]),
+            "n_instances": len(self.seeds[part]),
+            "predicts_counts": self._predicts_counts,
             "root": {"input": self._scalings[0].root, "target": self._scalings[1].root},
         }
+        tensors = tensors_of_model(
+            {name: t[part] for name, t in self.parameters_.items()},
+            self.thresholds_[part],
+            self._scalings,
+            self.readouts_[part] if self.readouts_ else [],
+        )
         save_model(Path(folder), tensors, description | {"about": about or {}})
 
     @classmethod
     def load(cls, folder: str | PathLike, *, device: str = "auto") -> "SparseAutoencoder":
         """Read what ``save`` wrote.
 
-        Raises ``ContractError`` when a file is missing, damaged, of another shape or schema.
+        Raises ``ContractError`` when a file is missing, damaged, of another shape or schema;
+        ``InputError`` for a device that is not there.
         """
-        folder = Path(folder)
+        folder, _ = Path(folder), find_device(device)
         tensors, description = read_model(folder)
         try:
             settings, n = description["settings"], description["n_instances"]
             model = cls(**settings, n_instances=n, device=device)
-            n_units, n_targets = len(tensors["input.gain"]), len(tensors["target.gain"])
-            readouts = readout_shapes(tensors, n, n_units) if model._reads else {}
-            check_shapes(folder, tensors, model._shapes(n_units, n_targets) | readouts)
-            roots = description["root"]
+            check_tensors(folder, tensors, tensor_shapes(tensors, model.settings, n))
             moved = {name: t.to(model.device) for name, t in tensors.items()}
-            model._scalings = tuple(
-                Scaling(roots[which], moved[f"{which}.gain"], moved[f"{which}.offset"])
-                for which in ("input", "target")
-            )
-        except (KeyError, TypeError, InputError) as error:
+            model._scalings = scalings_from(moved, description["root"])
+            model._predicts_counts = bool(description.get("predicts_counts", True))
+        except (KeyError, TypeError, RuntimeError, InputError) as error:
             raise ContractError(
                 f"unreadable model description ({error})",
                 path=folder,
@@ -329,8 +335,7 @@ class SparseAutoencoder:
         model.thresholds_ = moved["thresholds"]
         if model._reads:
             model.readouts_ = readouts_from(tensors, n)
-        start = len("parameters.")
-        model.parameters_ = {n[start:]: t for n, t in moved.items() if n.startswith("parameters.")}
+        model.parameters_ = parameters_from(moved)
         return model
 
     @property
@@ -341,16 +346,6 @@ class SparseAutoencoder:
     @property
     def _reads(self) -> bool:
         return self.settings.readout == "poisson"
-
-    def _shapes(self, n_units: int, n_targets: int) -> dict[str, tuple]:
-        s, n = self.settings, self.n_instances
-        n_inputs = n_units * (s.seq_len if s.window == "full" else 1)
-        start = torch.zeros(n_targets * len(s.reconstruct))
-        first = architectures.initial_parameters(s, n_inputs, start, torch.Generator())
-        shapes = {f"parameters.{name}": (n, *t.shape) for name, t in first.items()}
-        shapes |= {"thresholds": (n, len(s.levels))}
-        shapes |= {f"input.{name}": (n_units,) for name in ("gain", "offset")}
-        return shapes | {f"target.{name}": (n_targets,) for name in ("gain", "offset")}
 
     def _choose(self, counts, bins, target, held_out) -> None:
         """Settle what was left open, and remember the table it was settled by."""
@@ -366,29 +361,15 @@ class SparseAutoencoder:
     def _instance(self, instance: int) -> architectures.Parameters:
         if self.parameters_ is None:
             raise InputError("the autoencoder is not fitted yet", fix="call fit first")
-        if not 0 <= instance < self.n_instances:
+        if not isinstance(instance, Integral) or not 0 <= instance < self.n_instances:
             raise InputError(f"instance {instance}", allowed=f"0 to {self.n_instances - 1}")
         return {name: t[instance : instance + 1] for name, t in self.parameters_.items()}
 
     def _known(self, counts, bins):
-        """Return checked counts of the units that the model was fitted on, and bin numbers."""
-        counts, bins, _ = checked(counts, bins, None)
-        wanted = len(self._scalings[0].gain)
-        if counts.shape[1] != wanted:
-            raise InputError(
-                f"{counts.shape[1]} units, but the model was fitted on {wanted}",
-                fix="transform the same units in the same order",
-            )
-        return counts, bins
+        return known_rows(counts, bins, len(self._scalings[0].gain))
 
     def _smoothed(self, counts, bins, target):
-        """Return counts and target as the network sees them; one array where they are one."""
-        if not self.settings.smoothing:
-            return counts, target
-        smoothed = smooth_gaussian(counts, bins, self.settings.smoothing)
-        if target is counts:
-            return smoothed, smoothed
-        return smoothed, smooth_gaussian(target, bins, self.settings.smoothing)
+        return smoothed(counts, bins, target, self.settings.smoothing)
 
     def _read_out(self, raw, smoothed, bins, judged) -> None:
         """Learn each instance's readout from training bins, its gate and stability from others."""

@@ -18,8 +18,9 @@ from spikesieve.sae.settings import Settings
 class Losses(NamedTuple):
     """The terms of a batch, an entry for each instance; ``total`` is what is minimised.
 
-    ``levels`` and ``l0`` (active latents a bin) have a row a nested dictionary. ``fired`` says
-    which latents were active in any bin.
+    ``levels`` and ``l0`` (active latents a bin) have a row a nested dictionary. ``auxiliary`` is
+    the help for dead latents, ``gate`` the reconstruction by a gated encoder's gate alone (None
+    without one). ``fired`` says which latents were active in any bin.
     """
 
     total: Float[Tensor, "instance"]
@@ -28,6 +29,7 @@ class Losses(NamedTuple):
     penalty: Float[Tensor, "instance"]
     l0: Float[Tensor, "level instance"]
     fired: Bool[Tensor, "instance latent"]
+    gate: Float[Tensor, "instance"] | None = None
 
 
 class Forward(NamedTuple):
@@ -68,18 +70,18 @@ def objective(
     weights = torch.tensor([level.weight for level in s.levels], device=x.device)
     total = (weights[:, None] / weights.sum() * by_level).sum(dim=0)
     sparsity = torch.zeros_like(total) if s.penalty == "none" else _sparsity(p, found.penalised, s)
-    auxiliary = torch.zeros_like(total)
+    auxiliary, gate = torch.zeros_like(total), None
     if s.architecture == "gated":
         # The gate's own reconstruction; the decoder is lent to it, not taught by it (eq. 8).
         output = architectures.decode(_lent(p), found.penalised)
-        auxiliary = loss(output, target).mean(dim=(1, 2))
-        total = total + auxiliary
-    elif s.aux_weight and dead.any():
+        gate = _mean(loss(output, target)[None], judged)[0]
+        total = total + gate
+    if s.aux_weight and dead.any():
         left_over = (target - activate(found.outputs[-1], s.output_activation)).detach()
         auxiliary = revival_loss(p, x, left_over, s, dead)
         total = total + s.aux_weight * auxiliary
     total = total + penalty_weight * sparsity
-    return Losses(total, by_level, auxiliary, sparsity, found.l0, found.fired)
+    return Losses(total, by_level, auxiliary, sparsity, found.l0, found.fired, gate)
 
 
 def _mean(loss: Float[Tensor, "level instance batch output"], judged) -> Float[Tensor, "level i"]:

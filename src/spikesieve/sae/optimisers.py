@@ -15,9 +15,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from spikesieve.errors import ContractError, InputError, suggest
+from spikesieve.sae.names import OPTIMISERS, TAKES_WEIGHT_DECAY
 
-OPTIMISERS = ("adam", "adamw", "nadam", "lamb")
-TAKES_WEIGHT_DECAY = frozenset({"adamw", "lamb"})
 BETAS = (0.9, 0.999)
 
 Stacked = Float[Tensor, "instance ..."]

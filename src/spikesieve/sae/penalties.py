@@ -11,8 +11,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from spikesieve.errors import InputError, suggest
-
-PENALTIES = ("l1", "l1_decoder_norm", "tanh")
+from spikesieve.sae.names import PENALTIES
 
 #: Penalties that a model could evade by small codes and a large decoder. Under these, keep the
 #: decoder's rows at norm 1, with the gradient projected before each step.

@@ -39,7 +39,7 @@ def export_model(model: SparseAutoencoder, folder: str | PathLike, *, instance: 
         allowed = f"{', '.join(THRESHOLDED)}; one bin, one linear decoder"
         raise InputError(f"{', '.join(found)}: no JumpReLU autoencoder", allowed=allowed)
     before, after = model._scalings
-    if len(before.gain) != len(after.gain) or before.root != after.root:
+    if not model._predicts_counts or before.root != after.root:
         raise InputError("inputs that are not the targets: no JumpReLU autoencoder")
     ratio = before.gain / after.gain
     encoder, bias = p["encoder"][0], p["decoder_bias"][0]
@@ -66,6 +66,7 @@ def import_model(folder: str | PathLike, *, device: str = "auto") -> SparseAutoe
     n_latents, n_units = shared.encoder.shape
     smoothing = float(about.get("smoothing", 0.0))
     settings = {"normalisation": "sqrt_centred" if about.get("root") else "none", "k": 0}
+    settings |= {"penalty": "none"}  # it is not trained here
     model = SparseAutoencoder(
         "jumprelu", n_latents, device=device, smoothing=smoothing, readout="encoder", **settings
     )
@@ -81,5 +82,7 @@ def import_model(folder: str | PathLike, *, device: str = "auto") -> SparseAutoe
     model.thresholds_ = torch.zeros(1, 1)
     outputs = Scaling(root, gain.to(model.device), offset.to(model.device))
     bias = model.parameters_["decoder_bias"][0]
-    model._scalings = (outputs._replace(offset=outputs.offset + bias), outputs)
+    # A gain of each one's own: a checkpoint takes no tensor twice.
+    inputs = Scaling(root, outputs.gain.clone(), outputs.offset + bias)
+    model._scalings = (inputs, outputs)
     return model

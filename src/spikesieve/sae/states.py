@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import shutil
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -14,10 +15,12 @@ from spikesieve.errors import ContractError
 from spikesieve.files import atomic_path
 from spikesieve.sae.inputs import Data
 from spikesieve.sae.settings import Settings, plain
-from spikesieve.sae.training import State
+from spikesieve.sae.training import State, TrainingError
 
 #: What reading a damaged file may raise, besides safetensors' own.
 UNREADABLE = (OSError, KeyError, TypeError, ValueError, RuntimeError)
+#: Folder beside the states for the model that a failed training leaves.
+LAST_GOOD = "last_good"
 _INSTANCES = ("idle", "best_score", "strikes")
 
 
@@ -101,3 +104,19 @@ def keeper(path: Path | None, every_s: float, belongs_to: str) -> Callable[[Stat
             last = time.monotonic()
 
     return keep
+
+
+def settle(
+    save: Callable[[Path], None], folder: Path | None, failure: TrainingError | None
+) -> None:
+    """Raise ``failure``, after its last good model is kept in ``folder``; else clear that away."""
+    kept = folder and folder / LAST_GOOD
+    if failure is None:
+        if kept:
+            shutil.rmtree(kept, ignore_errors=True)
+        return
+    where = "The model has the weights of the last step at which all was finite"
+    if kept:
+        save(kept)
+        where += f", kept in {kept}: SparseAutoencoder.load reads it"
+    raise TrainingError(f"{failure} {where}") from failure

@@ -36,11 +36,19 @@ REFRESH_STEPS = 16
 LOGGED_ROWS = 150
 #: Rows that the threshold is read from; more would not move it, and would cost memory.
 CALIBRATION_ROWS = 32_768
+#: The square of a larger one, summed over a batch, is beyond float32.
+LARGEST_TARGET = 1e16
 _EPOCH, _MASK = 1, 2
 
 
 class TrainingError(SpikesieveError, ArithmeticError):
-    """Training stopped because its loss is no number any more."""
+    """Training stopped because its loss is no number any more.
+
+    ``last_good`` is what it came to at the last step at which all was finite; None where that was
+    before the first step.
+    """
+
+    last_good = None
 
 
 class State(NamedTuple):
@@ -93,13 +101,15 @@ def train(
     """Train from ``state`` on and return the last state; its parameters are the best ones.
 
     ``keep`` is handed a state of finite losses now and then, ``log`` each new row of history:
-    ``loss`` and its terms, ``l0``, ``live_fraction``, ``gradient_norm``, ``learning_rate``,
-    ``validation_cosmoothing`` where it was looked at, ``wall_s``.
+    ``loss`` and its terms (``gate_loss`` of a gated encoder), ``l0``, ``live_fraction``,
+    ``gradient_norm``, ``learning_rate``, ``validation_cosmoothing`` where it was looked at,
+    ``wall_s``.
 
     Raises
     ------
     TrainingError
-        A loss became NaN or infinite; names the step.
+        A loss became NaN or infinite; names step, seed and likely cause. Its ``last_good`` is
+        the state of at most 16 steps before.
     """
     p, device = state.parameters, data.counts.device
     losses = torch.zeros(len(seeds), REFRESH_STEPS, device=device)
@@ -109,6 +119,7 @@ def train(
     watched = s.patience is not None and validation is not None
     if watched and not state.best:
         state = state._replace(best={name: tensor.clone() for name, tensor in p.items()})
+    good = state.step, {name: tensor.detach().clone() for name, tensor in p.items()}
     for name in p:
         p[name].requires_grad_()
     guess = first_guess(len(seeds), len(s.levels)) if is_sparse(p, s) else None
@@ -140,7 +151,9 @@ def train(
         state.idle.add_(1).masked_fill_(terms.fired, 0)
         last = step + 1 == s.n_steps
         if step % REFRESH_STEPS == REFRESH_STEPS - 1 or last:
-            _check_finite(losses, p, step, s)
+            if bad := _first_not_finite(losses, p, step):
+                raise _failure(*bad, state, good, data, s, seeds)
+            good = step + 1, {name: kept.copy_(p[name].detach()) for name, kept in good[1].items()}
             dead = state.idle >= s.dead_after
         state = state._replace(step=step + 1, wall_s=time.perf_counter() - begun)
         score, done = None, state.strikes >= (s.patience or math.inf)
@@ -283,6 +296,7 @@ def _rows(state: State, terms: Losses, gradients, rate, weight, s: Settings, sco
     columns = {
         "loss": terms.levels[-1],
         "aux_loss": terms.auxiliary,
+        **({} if terms.gate is None else {"gate_loss": terms.gate}),
         "penalty": terms.penalty,
         "l0": terms.l0[-1],
         **{f"loss_level{i + 1}": terms.levels[i] for i in levels},
@@ -304,16 +318,50 @@ def history(state: State) -> list[pd.DataFrame]:
     return [pd.DataFrame(rows, columns=None if rows else ["step"]) for rows in state.rows]
 
 
-def _check_finite(
-    losses: Float[Tensor, "instance step"], p: Parameters, step: int, s: Settings
-) -> None:
-    bad = ~torch.isfinite(losses).all(dim=0)
-    bad[step % REFRESH_STEPS] |= ~torch.stack([t.isfinite().all() for t in p.values()]).all()
+def _first_not_finite(
+    losses: Float[Tensor, "instance step"], p: Parameters, step: int
+) -> tuple[int, int] | None:
+    """Return step and number of the first instance whose loss or weights are no numbers."""
+    bad = ~torch.isfinite(losses)
+    finite = [t.isfinite().flatten(1).all(dim=1) for t in p.values()]
+    bad[:, step % REFRESH_STEPS] |= ~torch.stack(finite).all(dim=0)
     if not bad.any():
-        return
-    first = step - step % REFRESH_STEPS + int(bad.nonzero()[0, 0])
-    raise TrainingError(
-        f"the loss is not finite at step {first} of {s.n_steps}, learning rate {s.learning_rate}",
-        fix="lower learning_rate (the likely cause)"
-        + (", or take precision float32" if s.precision == "bfloat16" else ""),
+        return None
+    column, instance = (int(n) for n in bad.T.nonzero()[0])
+    return step - step % REFRESH_STEPS + column, instance
+
+
+def _failure(
+    step: int, instance: int, state: State, good: tuple[int, Parameters], data: Data, s, seeds
+) -> TrainingError:
+    """Return the error that says what went wrong, and carries what was good."""
+    error = TrainingError(
+        f"the loss is not finite at step {step} of {s.n_steps} (seed {seeds[instance]})",
+        fix=_likely_mend(data, s),
     )
+    good_step, weights = good
+    if good_step:
+        rows = [[row for row in own if row["step"] < good_step] for own in state.rows]
+        best = {name: tensor.detach() for name, tensor in state.best.items()}
+        error.last_good = state._replace(step=good_step, parameters=weights | best, rows=rows)
+    return error
+
+
+def _likely_mend(data: Data, s: Settings) -> str:
+    """Return what to change, the likely cause first."""
+    largest = float(data.target_scaling.apply(data.targets.amax(dim=0, keepdim=True)).abs().max())
+    if largest > LARGEST_TARGET:
+        return (
+            f"look at the counts (the likely cause): after normalisation {s.normalisation!r} they "
+            f"reach {largest:.2g}, too much for a loss in float32"
+        )
+    mends = [f"lower learning_rate {s.learning_rate:g}"]
+    if s.loss == "poisson_kl" and s.epsilon < 1e-4:
+        mends.insert(0, f"raise epsilon {s.epsilon:g}, which makes single spikes dominate")
+    if s.precision == "bfloat16":
+        mends.insert(0, "take precision float32 instead of bfloat16")
+    if s.penalty_weight:
+        first = s.penalty_weight > 1e3
+        mends.insert(0 if first else len(mends), f"lower penalty_weight {s.penalty_weight:g}")
+    mends[0] += " (the likely cause)"
+    return ", or ".join(mends)

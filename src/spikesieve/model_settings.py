@@ -1,0 +1,67 @@
+"""What the configuration says of each model, and whether it can be trained."""
+
+from collections.abc import Iterator
+from itertools import product
+
+from spikesieve.errors import InputError
+from spikesieve.sae.settings import check_instances, make_settings
+
+#: Keys of section ``sae`` that belong to all models, so that none may change them.
+SHARED = ("n_seeds", "device", "nulls", "models")
+
+
+def model_settings(settings: dict, model: str) -> dict:
+    """Return a model's settings out of a recording's: those of ``sae``, but for what it changes."""
+    section = settings["sae"]
+    own = {key: value for key, value in section.items() if key not in SHARED}
+    return own | {"device": section["device"]} | section["models"][model]
+
+
+def model_problems(of: dict[str, dict]) -> list[str]:
+    """Return what is wrong with the models of recordings, each problem once.
+
+    Settings that are null take each value that the sweep could choose; the first open model must
+    be trainable in every trial of its sweep as well.
+
+    Parameters
+    ----------
+    of : the settings of each recording, its overrides applied, valid by the schema.
+    """
+    where: dict[str, list[str]] = {}
+    for recording, settings in of.items():
+        for problem in dict.fromkeys(_problems(settings)):
+            where.setdefault(problem, []).append(recording)
+    return [f"{problem} (recordings {', '.join(ids)})" for problem, ids in where.items()]
+
+
+def _problems(settings: dict) -> Iterator[str]:
+    sweep = settings["sweep"]
+    for number, model in enumerate(settings["sae"]["models"]):
+        chosen = model_settings(settings, model)
+        left_open = [name for name, v in chosen.items() if v is None and name != "patience"]
+        own = [*_tried(f"sae.models.{model}", chosen, {n: sweep[n] for n in left_open})]
+        yield from own
+        if left_open and number == 0 and not own:  # a trial would only say the same again
+            shorter = {"n_steps": sweep["n_steps"], "min_stability": 0.0}
+            yield from _tried("sweep", chosen | shorter, {n: sweep[n] for n in left_open})
+
+
+def _tried(where: str, settings: dict, values: dict[str, list]) -> Iterator[str]:
+    """Yield what is wrong with ``settings`` at any combination of ``values``."""
+    if missing := [name for name, options in values.items() if not options]:
+        yield f"{where}: {missing[0]} is null, and sweep.{missing[0]} has no value to try"
+        return
+    combinations = [dict(zip(values, one, strict=True)) for one in product(*values.values())]
+    # A sweep lowers budgets to the width, where it chooses both.
+    both = {"k", "n_latents"} <= values.keys()
+    possible = [c for c in combinations if not both or c["k"] <= c["n_latents"]]
+    if not possible:
+        yield f"{where}: each k of {values['k']} is more than each width of {values['n_latents']}"
+    for combination in possible:
+        tried = {k: v for k, v in (settings | combination).items() if v is not None}
+        n_instances = tried.pop("n_instances")
+        del tried["device"]
+        try:
+            check_instances(make_settings(**tried), n_instances)
+        except InputError as error:
+            yield f"{where}: {error}"
