@@ -81,7 +81,7 @@ def test_hidden_units_are_predicted_from_the_others(name, train, test):
     fitted = unbiased(
         BASELINES[name](train, np.arange(2000), seed=0, n_components=4), train, np.arange(2000)
     )
-    r2, bits = cosmooth(fitted.predict_hidden, test[0], np.arange(800), train.mean(axis=0))
+    r2, bits, _ = cosmooth(fitted.predict_hidden, test[0], np.arange(800), train.mean(axis=0))
     assert r2.mean() > 0.3
     assert bits.mean() > 0.1
 
@@ -89,7 +89,7 @@ def test_hidden_units_are_predicted_from_the_others(name, train, test):
 def test_the_mean_and_raw_counts_predict_nothing(train, test):
     for fit in (fit_mean, fit_raw):
         fitted = fit(train, np.arange(2000))
-        r2, bits = cosmooth(fitted.predict_hidden, test[0], np.arange(800), train.mean(axis=0))
+        r2, bits, _ = cosmooth(fitted.predict_hidden, test[0], np.arange(800), train.mean(axis=0))
         assert (r2 <= 0).all()
         np.testing.assert_allclose(bits, 0, atol=1e-5)
     latents = fit_raw(train, np.arange(2000)).transform(test[0], np.arange(800))

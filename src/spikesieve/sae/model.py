@@ -58,6 +58,9 @@ from spikesieve.sae.storing import (
 )
 from spikesieve.sae.training import TrainingError
 
+#: A latent that is active in fewer bins, or a smaller share of them, has no stability to speak of.
+LEAST_BINS, LEAST_SHARE = 10, 0.001
+
 
 class SparseAutoencoder:
     """A dictionary of population patterns, of which few are active in any bin.
@@ -381,7 +384,10 @@ class SparseAutoencoder:
         # of those that go, and where few do no latent gets to be active all the time.
         active = [self._gated(i, *judged) for i in instances]
         if s.min_stability:
-            self.stability_ = stability(active).matched_r
+            least = max(LEAST_BINS, LEAST_SHARE * len(judged[0]))
+            seen = [np.bincount(a.indices, minlength=a.shape[1]) >= least for a in active]
+            found = stability(active).matched_r
+            self.stability_ = [np.where(often, r, 0) for often, r in zip(seen, found, strict=True)]
             self.readouts_ = [
                 without_unstable(readout, r, s.min_stability, s.k)
                 for readout, r in zip(self.readouts_, self.stability_, strict=True)

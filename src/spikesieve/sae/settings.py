@@ -113,8 +113,8 @@ class Settings(NamedTuple):
     learning_rate: float = 5e-3
     schedule: str = "cosine_cycles"
     weight_decay: float = 0.0
-    n_steps: int = 1000
-    batch_size: int = 512
+    n_steps: int = 3000
+    batch_size: int = 256
     patience: int | None = None
     validate_every: int = 100
     precision: str = "float32"
