@@ -130,6 +130,15 @@ def test_every_method_writes_the_same_metrics(path, tmp_path):
         assert metric in kinds["sae"]
 
 
+def test_the_widest_level_scores_what_the_whole_dictionary_does(path, tmp_path):
+    fit_and_score(path, tmp_path, fit_sae, settings=SMALL_SAE, **RUN)
+    metrics = read_table(tmp_path / "metrics.parquet", "metrics").set_index(["split", "metric"])
+    for split in ("train", "validation", "test"):
+        for of_level, of_all in (("level2_r2_mean", "r2_mean"), ("level2_l0", "l0")):
+            whole = metrics.loc[(split, of_all), "value"].item()
+            assert metrics.loc[(split, of_level), "value"].item() == pytest.approx(whole, abs=1e-6)
+
+
 @pytest.mark.parametrize("method", ["pca", "factor_analysis", "ica", "sae"])
 def test_hidden_units_are_predicted_in_bins_that_taught_nothing(path, tmp_path, method):
     fit, settings = (fit_sae, SMALL_SAE) if method == "sae" else (baseline(method), METHODS[method])

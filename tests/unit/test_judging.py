@@ -6,9 +6,15 @@ import pytest
 import scipy.sparse
 import torch
 
+from spikesieve.count_table import read_counts_table
 from spikesieve.errors import InputError
 from spikesieve.evaluation import latents_table, metrics_table, score_latents
-from spikesieve.latents.judging import dictionary_table, read_latents, stability_metrics
+from spikesieve.latents.judging import (
+    dictionary_table,
+    judged_split,
+    read_latents,
+    stability_metrics,
+)
 from spikesieve.latents.planted_scores import planted_scores
 from spikesieve.recording import write_table
 from spikesieve.sae.checkpoints import save_model
@@ -59,7 +65,7 @@ def project(tmp_path_factory):
 @pytest.fixture(scope="module")
 def dictionary(project):
     runs = [project / "sae/seed0", project / "sae/seed1"]
-    return dictionary_table(project / "counts.parquet", runs, seeds=[0, 1])
+    return dictionary_table(read_counts_table(project / "counts.parquet"), runs, seeds=[0, 1])
 
 
 def test_latents_are_read_of_the_bins_asked_for(project):
@@ -77,8 +83,25 @@ def test_each_latent_is_told_stable_or_not(dictionary):
     assert first["stable"].tolist()[1:3] == [True, False]
     assert first["stability"][1] == pytest.approx(1)
     assert first["stability"][4] == 0
-    held_out = SPLIT != "train"
+    held_out = SPLIT == "test"
     assert first["density"].tolist() == pytest.approx((FIRST[held_out] > 0).mean(axis=0))
+
+
+def test_what_latents_do_in_the_bins_that_chose_them_does_not_count(project, dictionary, tmp_path):
+    """But where there are no others."""
+    validation = SPLIT == "validation"
+    for seed, columns, rows in ((0, FIRST, FIRST_ROWS), (1, SECOND, SECOND_ROWS)):
+        changed = np.where(validation[:, None], RNG.random((N_BINS, 5)), columns)
+        write_run(tmp_path / f"seed{seed}", changed, DIRECTIONS[rows], seed=seed)
+    counts = read_counts_table(project / "counts.parquet")
+    runs = [tmp_path / "seed0", tmp_path / "seed1"]
+    table = dictionary_table(counts, runs, seeds=[0, 1])
+    same = ["density", "stability", "stable"]
+    pd.testing.assert_frame_equal(table[same], dictionary[same])
+    assert judged_split(counts) == "test"
+    without = counts._replace(split=np.where(SPLIT == "test", "gap", SPLIT))
+    assert judged_split(without) == "validation"
+    assert dictionary_table(without, runs, seeds=[0, 1])["density"].tolist() == [1.0] * 10
 
 
 def test_copies_are_merged_and_what_one_seed_made_up_is_dropped(dictionary):
@@ -94,12 +117,13 @@ def test_copies_are_merged_and_what_one_seed_made_up_is_dropped(dictionary):
 
 def test_the_dictionary_and_its_metrics_fit_their_tables(dictionary, tmp_path):
     write_table(tmp_path / "dictionary.parquet", "dictionary", dictionary)
-    metrics = stability_metrics(dictionary)
+    metrics = stability_metrics(dictionary, "validation")
     names = {"recording": "r", "method": "sae", "model": "default"}
     write_table(tmp_path / "metrics.parquet", "metrics", metrics_table(metrics, **names))
     by_seed = metrics[metrics["latent"].isna()].set_index(["seed", "metric"])["value"]
     assert by_seed[0, "stable_fraction"] == pytest.approx(2 / 5)
     assert by_seed[1, "n_kept"] == 2
+    assert set(metrics["split"]) == {"validation"}
     each = metrics[metrics["metric"] == "stability"]
     assert len(each) == 10
     assert by_seed[0, "stability_mean"] == pytest.approx(each["value"][:5].mean())
@@ -115,7 +139,7 @@ def test_a_readout_is_judged_by_its_own_loadings(project, tmp_path):
         }
         save_model(tmp_path / f"seed{seed}", tensors, {"about": {}})
     runs = [tmp_path / "seed0", tmp_path / "seed1"]
-    table = dictionary_table(project / "counts.parquet", runs, seeds=[0, 1])
+    table = dictionary_table(read_counts_table(project / "counts.parquet"), runs, seeds=[0, 1])
     assert len(table) == 6
     assert table["stable"].tolist() == [True, True, False, True, False, True]
 

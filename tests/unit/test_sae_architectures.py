@@ -37,7 +37,7 @@ def parameters(s, n_units=7, n_instances=1, seed=0, dtype=torch.float64, n_outpu
     generator = torch.Generator().manual_seed(seed)
     n_inputs = n_units * (s.seq_len if s.window == "full" else 1)
     start = torch.zeros(n_outputs or n_units)
-    first = initial_parameters(s, n_inputs, start, generator)
+    first = initial_parameters(s, n_inputs, start, generator, tied=not n_outputs)
 
     def drawn(t):
         noise = torch.randn(n_instances, *t.shape, generator=generator, dtype=dtype)
@@ -58,10 +58,11 @@ def nobody(s, n_instances=1):
 # -- first weights ---------------------------------------------------------------------------
 
 
-def first(s, n_units=200, n_outputs=None, seed=0):
+def first(s, n_units=200, n_outputs=None, seed=0, tied=True):
     n_inputs = n_units * (s.seq_len if s.window == "full" else 1)
     bias = torch.arange(float(n_outputs or n_units))
-    return initial_parameters(s, n_inputs, bias, torch.Generator().manual_seed(seed))
+    generator = torch.Generator().manual_seed(seed)
+    return initial_parameters(s, n_inputs, bias, generator, tied=tied)
 
 
 @pytest.mark.parametrize("architecture", [*FAMILY, "vanilla", "gated", "jumprelu"])
@@ -90,9 +91,9 @@ def test_the_encoder_starts_tied_to_unit_vectors(architecture):
 @pytest.mark.parametrize("n_outputs", [200, 90])
 def test_first_codes_have_the_size_of_what_they_project(changes, n_outputs):
     """The fan-in is right: of an input of unit variance that stays, a code's variance is 1."""
-    s = settings(n_latents=400, **changes)
+    s, tied = settings(n_latents=400, **changes), n_outputs == 200
     n_outputs *= len(s.reconstruct)
-    p = {name: t[None] for name, t in first(s, n_outputs=n_outputs).items()}
+    p = {name: t[None] for name, t in first(s, n_outputs=n_outputs, tied=tied).items()}
     window = inputs(300, 200, dtype=torch.float32)[:, :, None].repeat(1, 1, s.seq_len, 1)
     x = architectures.window_inputs(p, window, s)
     assert project(p, x).std().item() == pytest.approx(1, rel=0.25)

@@ -1,5 +1,7 @@
 """Models that leave for other SAE tools and come back."""
 
+import json
+
 import numpy as np
 import pytest
 import torch
@@ -74,3 +76,47 @@ def test_a_model_that_came_back_can_be_saved(counts, tmp_path):
     codes = again.transform(counts)
     np.testing.assert_array_equal(loaded.transform(counts).toarray(), codes.toarray())
     np.testing.assert_array_equal(loaded.inverse_transform(codes), again.inverse_transform(codes))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"gain": [1.0, 2.0]}, "gain.*each of 15 units"),
+        ({"gain": [0.0] * 15}, "gain.*above 0"),
+        ({"gain": None}, "gain None"),
+        ({"gain": ["1"] * 15}, "gain"),
+        ({"offset": [1e300] * 15}, "offset"),
+        ({"offset": [[0.0]] * 15}, "offset"),
+        ({"smoothing": "a"}, "smoothing a"),
+        ({"smoothing": -1}, "smoothing -1"),
+        ({"smoothing": 1e9}, "smoothing 1000000000"),
+        ({"smoothing": float("nan")}, "smoothing nan"),
+        ({"root": "yes"}, "root yes"),
+        ([], r"metadata \{"),
+        ("x", r"metadata \{"),
+        (None, "metadata 'x'"),
+    ],
+)
+def test_metadata_that_make_no_sense(counts, tmp_path, change, message):
+    export_model(fitted(counts), tmp_path)
+    path = tmp_path / "cfg.json"
+    content = json.loads(path.read_text())
+    own = content["metadata"]["spikesieve"]
+    changed = own | change if isinstance(change, dict) else change
+    content["metadata"] |= {"spikesieve": changed}
+    path.write_text(json.dumps(content if change is not None else content | {"metadata": "x"}))
+    with pytest.raises(InputError, match=message):
+        import_model(tmp_path, device="cpu")
+
+
+def test_a_file_of_another_tool_takes_counts_as_they_are(counts, tmp_path):
+    export_model(fitted(counts), tmp_path)
+    path = tmp_path / "cfg.json"
+    content = json.loads(path.read_text())
+    del content["metadata"]["spikesieve"]
+    path.write_text(json.dumps(content))
+    sae = import_model(tmp_path, device="cpu")
+    p = {name: tensor[0].numpy() for name, tensor in sae.parameters_.items()}
+    codes = (counts - p["decoder_bias"]) @ p["encoder"].T + p["encoder_bias"]
+    codes = np.where(codes > np.exp(p["log_threshold"]), codes, 0)
+    np.testing.assert_allclose(sae.transform(counts).toarray(), codes, atol=1e-4)

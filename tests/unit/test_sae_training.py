@@ -1,5 +1,8 @@
 """Training: that it learns, instances, history, dead latents, thresholds, early stop."""
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 import torch
@@ -340,6 +343,18 @@ def test_no_step_is_a_random_dictionary_and_one_step_works():
     assert one.transform(TEST).nnz > 0
 
 
+@pytest.mark.parametrize(
+    ("chosen", "target"), [({}, TRAIN[:, ::-1].copy()), ({"decoder_layers": [30]}, None)]
+)
+def test_an_encoder_starts_tied_to_its_own_units_alone(chosen, target):
+    """Not to others that are as many, nor to a hidden layer of as many."""
+    p = small("batch_topk", n_steps=0, **chosen).fit(TRAIN, target=target).parameters_
+    assert p["encoder"].shape == p["decoder"].shape
+    r = torch.nn.functional.cosine_similarity(p["encoder"][0], p["decoder"][0])
+    assert r.abs().max() < 0.9
+    torch.testing.assert_close(p["encoder"].norm(dim=2), torch.ones(1, 24))
+
+
 # -- dead latents ----------------------------------------------------------------------------
 
 
@@ -395,6 +410,24 @@ def test_thresholds_let_k_latents_a_bin_through(architecture):
     assert (on_train.thresholds_ != sae.thresholds_).all()
     for name, tensor in sae.parameters_.items():
         assert torch.equal(tensor, on_train.parameters_[name])
+
+
+WIDE = """
+import resource
+import numpy as np
+from spikesieve.sae import SparseAutoencoder
+counts = np.random.default_rng(0).poisson(0.5, (32768, 8)).astype(np.uint8)
+sae = SparseAutoencoder("batch_topk", 8192, 8, n_steps=0, device="cpu")
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+sae.fit(counts)
+print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024)
+"""
+
+
+def test_the_threshold_of_a_wide_dictionary_takes_little_memory():
+    command = [sys.executable, "-c", WIDE]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert float(done.stdout) < 800  # MiB; codes of all bins alone are 1024
 
 
 def test_mostly_silent_bins_are_left_to_the_bias():

@@ -5,8 +5,9 @@ from typing import Annotated
 
 import typer
 
+from spikesieve.count_table import read_counts_table
 from spikesieve.evaluation import metrics_table
-from spikesieve.latents.judging import dictionary_table, stability_metrics
+from spikesieve.latents.judging import dictionary_table, judged_split, stability_metrics
 from spikesieve.recording import write_table
 
 app = typer.Typer(pretty_exceptions_enable=False, add_completion=False)
@@ -24,10 +25,11 @@ def main(
     """Read the runs, write dictionary.parquet and metrics.parquet."""
     folders = [run.parent for run in runs]
     seeds = [int(run.name.removeprefix("seed")) for run in folders]
-    table = dictionary_table(counts, folders, seeds=seeds)
+    binned = read_counts_table(counts)
+    table = dictionary_table(binned, folders, seeds=seeds)
     method = "sae" if null == "none" else f"sae_{null}"
     names = {"recording": recording, "method": method, "model": model}
-    metrics = metrics_table(stability_metrics(table), **names)
+    metrics = metrics_table(stability_metrics(table, judged_split(binned)), **names)
     write_table(folder / "dictionary.parquet", "dictionary", table)
     write_table(folder / "metrics.parquet", "metrics", metrics)
 

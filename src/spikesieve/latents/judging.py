@@ -7,7 +7,7 @@ import pandas as pd
 import scipy.sparse
 from jaxtyping import Bool
 
-from spikesieve.count_table import read_counts_table
+from spikesieve.count_table import CountTable
 from spikesieve.latents.matching import SAME_FEATURE
 from spikesieve.latents.stability import stability
 from spikesieve.recording import read_table
@@ -24,24 +24,29 @@ def read_latents(
     return scipy.sparse.csr_array(values, shape=(len(rows), n_latents))[np.flatnonzero(rows)]
 
 
+def judged_split(counts: CountTable) -> str:
+    """Return the split that latents are judged on: ``test``, or ``validation`` where there is
+    none. Where there are both, validation bins have chosen latents, and would flatter them."""
+    return "test" if counts.rows("test").any() else "validation"
+
+
 def dictionary_table(
-    counts: str | PathLike, runs: list[str | PathLike], *, seeds: list[int]
+    counts: CountTable, runs: list[str | PathLike], *, seeds: list[int]
 ) -> pd.DataFrame:
     """Judge every latent of a model's runs without truth.
 
     Parameters
     ----------
-    counts : path of the ``counts`` table. ``runs`` : folder of each seed's run.
+    counts : the recording's. ``runs`` : folder of each seed's run.
 
     Returns
     -------
-    A row a seed and latent: ``density`` and ``stability`` on the bins not trained on (validation
-    and test; |r| with its one-to-one partner in the other seeds, 0 without one), ``stable``
-    (0.7 or more), and what pruning says, by activity on the training bins: ``kept``,
-    ``merged_into``, ``dropped_because``.
+    A row a seed and latent: ``density`` and ``stability`` on the bins of ``judged_split`` (|r| with
+    its one-to-one partner in the other seeds, 0 without one), ``stable`` (0.7 or more), and what
+    pruning says, by activity on the training bins: ``kept``, ``merged_into``,
+    ``dropped_because``.
     """
-    table = read_counts_table(counts)
-    train, test = table.rows("train"), table.rows("validation") | table.rows("test")
+    train, test = counts.rows("train"), counts.rows(judged_split(counts))
     decoders, on_train, held_out = [], [], []
     for run in runs:
         tensors, _ = read_model(run)
@@ -65,8 +70,8 @@ def dictionary_table(
     return every[[*first, *(c for c in every if c not in first)]]
 
 
-def stability_metrics(table: pd.DataFrame) -> pd.DataFrame:
-    """Return the rows of ``metrics.parquet`` that ``dictionary_table`` amounts to."""
+def stability_metrics(table: pd.DataFrame, split: str) -> pd.DataFrame:
+    """Return the rows of ``metrics.parquet`` that ``dictionary_table`` amounts to, of ``split``."""
     rows = table.assign(metric="stability", value=table["stability"])[
         ["seed", "metric", "latent", "value"]
     ]
@@ -78,5 +83,5 @@ def stability_metrics(table: pd.DataFrame) -> pd.DataFrame:
     sums = by_seed.reset_index().melt("seed", var_name="metric")
     every = pd.concat([rows, sums.assign(latent=pd.NA)], ignore_index=True)
     return every.astype({"latent": "Int32", "value": np.float64}).assign(
-        split="test", unit_id=pd.array([pd.NA] * len(every), "Int32"), bin=pd.NA
+        split=split, unit_id=pd.array([pd.NA] * len(every), "Int32"), bin=pd.NA
     )

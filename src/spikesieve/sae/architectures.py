@@ -22,18 +22,24 @@ JUMP_WIDTH, FIRST_THRESHOLD = 0.3, 0.5
 
 
 def initial_parameters(
-    s: Settings, n_inputs: int, bias: Float[Tensor, "output"], generator: torch.Generator | None
+    s: Settings,
+    n_inputs: int,
+    bias: Float[Tensor, "output"],
+    generator: torch.Generator | None,
+    *,
+    tied: bool = True,
 ) -> Parameters:
     """Return the first weights of one instance.
 
     The decoder's rows are random unit vectors. Where a latent's input and output are about the
-    same units, the encoder starts tied to them, so that a code starts as a projection; otherwise
-    (another population as the target) as random unit vectors. ``bias`` is where the outputs start.
+    same units (``tied``, and no hidden layer between), the encoder starts tied to them, so that a
+    code starts as a projection; otherwise as random unit vectors. ``bias`` is where the outputs
+    start.
     """
     widths = [*s.decoder_layers, len(bias)]
     decoder = normalize(torch.randn(s.n_latents, widths[0], generator=generator))
     p = {
-        "encoder": _first_encoder(s, n_inputs, decoder, generator),
+        "encoder": _first_encoder(s, n_inputs, decoder, generator, tied and not s.decoder_layers),
         "encoder_bias": torch.zeros(s.n_latents),
         "decoder": decoder,
         "decoder_bias": bias.clone(),
@@ -56,25 +62,25 @@ def initial_parameters(
 def parameter_shapes(s: Settings, n_inputs: int, n_outputs: int) -> dict[str, tuple[int, ...]]:
     """Return the shapes of one instance's weights; no memory is taken for them."""
     with torch.device("meta"):
-        first = initial_parameters(s, n_inputs, torch.zeros(n_outputs), None)
+        first = initial_parameters(s, n_inputs, torch.zeros(n_outputs), None, tied=False)
     return {name: tuple(tensor.shape) for name, tensor in first.items()}
 
 
-def _first_encoder(s: Settings, n_inputs: int, decoder, generator) -> Float[Tensor, "latent input"]:
+def _first_encoder(
+    s: Settings, n_inputs: int, decoder, generator, tied: bool
+) -> Float[Tensor, "latent input"]:
     """Return the encoder tied to the decoder; a full window starts as the mean over its bins."""
+    if not tied:
+        return normalize(torch.randn(len(decoder), n_inputs, generator=generator))
     n_taps = s.seq_len if s.window == "full" else 1
-    n_units = n_inputs // n_taps
-    n_outputs = decoder.shape[1]
-    if n_outputs == n_units:
+    if len(s.reconstruct) == 1:
         return decoder.repeat(1, n_taps) / n_taps
-    if n_outputs == n_units * len(s.reconstruct) and not s.decoder_layers:
-        now = decoder.reshape(len(decoder), len(s.reconstruct), n_units)
-        encoder = torch.zeros(len(decoder), n_taps, n_units)
-        for number, offset in enumerate(s.reconstruct):
-            tap = s.offsets.index(offset) if n_taps > 1 else 0
-            encoder[:, tap] += now[:, number]
-        return normalize(encoder.reshape(len(decoder), n_inputs))
-    return normalize(torch.randn(len(decoder), n_inputs, generator=generator))
+    now = decoder.reshape(len(decoder), len(s.reconstruct), n_inputs // n_taps)
+    encoder = torch.zeros(len(decoder), n_taps, n_inputs // n_taps)
+    for number, offset in enumerate(s.reconstruct):
+        tap = s.offsets.index(offset) if n_taps > 1 else 0
+        encoder[:, tap] += now[:, number]
+    return normalize(encoder.reshape(len(decoder), n_inputs))
 
 
 def window_inputs(

@@ -131,7 +131,11 @@ def read_jumprelu(folder: str | PathLike) -> JumpRelu:
 
 def read_metadata(folder: str | PathLike) -> dict:
     """Return what the file says besides its weights; raises as ``read_jumprelu`` does."""
-    return _read_configuration(Path(folder) / CONFIGURATION).get("metadata") or {}
+    path = Path(folder) / CONFIGURATION
+    metadata = _read_configuration(path).get("metadata") or {}
+    if not isinstance(metadata, dict):
+        raise InputError(f"metadata {metadata!r}", path=path, allowed="an object, {...}")
+    return metadata
 
 
 def _read_configuration(path: Path) -> dict:

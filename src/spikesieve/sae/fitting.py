@@ -1,5 +1,7 @@
 """The sparse autoencoder as one of the methods that ``spikesieve.fitting`` judges."""
 
+from collections.abc import Sequence
+from functools import partial
 from os import PathLike
 
 import numpy as np
@@ -7,6 +9,7 @@ import pandas as pd
 from jaxtyping import Int, Real
 from sklearn.metrics import r2_score
 
+from spikesieve.backtransform import unbiased
 from spikesieve.evaluation import metric_rows
 from spikesieve.fitting import Fitted
 from spikesieve.sae.model import SparseAutoencoder
@@ -43,9 +46,8 @@ def fit_sae(
     def save(folder, about):
         sae.save(folder, about=about, instance=0)
 
-    def score_levels(counts, bins):
-        return level_scores(sae, counts, bins)
-
+    nested = range(len(sae.settings.levels) if len(sae.settings.levels) > 1 else 0)
+    levels = [unbiased(_level_of(sae, method, name, number), counts, bins) for number in nested]
     return Fitted(
         method,
         name,
@@ -54,27 +56,34 @@ def fit_sae(
         sae.predict_hidden,
         save,
         sae.history_,
-        score_levels,
+        partial(level_scores, levels),
+    )
+
+
+def _level_of(sae: SparseAutoencoder, method: str, name: str, number: int) -> Fitted:
+    transform = partial(sae.transform, level=number)
+    return Fitted(
+        method, name, transform, partial(sae.inverse_transform, level=number), sae.predict_hidden
     )
 
 
 def level_scores(
-    sae: SparseAutoencoder, counts: Real[np.ndarray, "bin unit"], bins: Int[np.ndarray, "bin"]
+    levels: Sequence[Fitted], counts: Real[np.ndarray, "bin unit"], bins: Int[np.ndarray, "bin"]
 ) -> pd.DataFrame:
     """Return metrics of each nested dictionary, narrow to wide: what it can do on its own.
 
     ``level1_r2_mean`` (over units that vary), ``level1_l0``, ``level1_live_fraction``, ...; no
-    rows for a dictionary that is not nested.
+    rows where there are no ``levels``.
     """
     tables = []
-    for number, level in enumerate(sae.settings.levels if len(sae.settings.levels) > 1 else []):
-        latents = sae.transform(counts, bins, level=number)
+    for number, level in enumerate(levels, start=1):
+        latents = level.transform(counts, bins)
         varies = np.ptp(counts, axis=0) > 0
-        predicted = sae.inverse_transform(latents, level=number)[:, varies]
+        predicted = level.reconstruct(latents)[:, varies]
         r2 = np.nan
         if varies.any():
             r2 = r2_score(counts[:, varies].astype(np.float64), predicted)
-        live = len(np.unique(latents.indices)) / level.width
+        live = len(np.unique(latents.indices)) / latents.shape[1]
         values = {"r2_mean": r2, "l0": latents.nnz / len(counts), "live_fraction": live}
-        tables += [metric_rows(f"level{number + 1}_{key}", v) for key, v in values.items()]
+        tables += [metric_rows(f"level{number}_{key}", v) for key, v in values.items()]
     return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()

@@ -65,7 +65,8 @@ def train_instances(
     def one(number: int) -> tuple[Trained | None, TrainingError | None]:
         group, path = groups[number], paths[number]
         belongs_to = fingerprint(data, validation, s, group) if path else ""
-        state = first_state(s, group, n_inputs, start, device)
+        tied = data.targets is data.counts
+        state = first_state(s, group, n_inputs, start, device, tied=tied)
         if path:
             state = restored(path, state, belongs_to)
         keep = keeper(path, keep_every_s, belongs_to)

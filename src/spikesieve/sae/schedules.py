@@ -14,13 +14,14 @@ def learning_rate_share(name: str, step: int, n_steps: int) -> float:
     """Return the share of the learning rate at ``step`` (0 to ``n_steps - 1``), in (0, 1].
 
     - ``constant``: 1.
-    - ``cosine``: rises over the first tenth of the steps, holds to half of them, then falls as a
-      half cosine, to 1 % of the rate at the last step.
+    - ``cosine``: rises over the first tenth of the steps (in equal steps from 0, which it leaves
+      at once), holds to half of them, then falls as a half cosine, to 1 % of the rate at the last
+      step.
     - ``cosine_cycles``: the same, with five cosine cycles of amplitude 0.1 on the fall. They scale
-      with what is left of it, and hang below it: so the share starts at exactly 1, has no jump,
-      is never above 1 and never below the floor.
+      with what is left of it, and hang below it: so the fall starts at exactly 1, has no jump,
+      and is never above 1 nor below the floor of 1 %.
 
-    Defined for any ``n_steps`` from 1.
+    Defined for any ``n_steps`` from 1; a training of one step has only its last, at the floor.
 
     Raises
     ------

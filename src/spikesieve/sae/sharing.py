@@ -1,12 +1,19 @@
 """Trained models to and from the JumpReLU layout that SAE tools share."""
 
 from os import PathLike
+from pathlib import Path
 
 import numpy as np
 import torch
 
 from spikesieve.errors import InputError
-from spikesieve.sae.exchange import JumpRelu, read_jumprelu, read_metadata, write_jumprelu
+from spikesieve.sae.exchange import (
+    CONFIGURATION,
+    JumpRelu,
+    read_jumprelu,
+    read_metadata,
+    write_jumprelu,
+)
 from spikesieve.sae.inputs import Scaling
 from spikesieve.sae.model import SparseAutoencoder
 
@@ -60,19 +67,23 @@ def import_model(folder: str | PathLike, *, device: str = "auto") -> SparseAutoe
     """Return a JumpReLU ``SparseAutoencoder`` from that layout; it takes counts.
 
     Scaled as the metadata of ``export_model`` say; another tool's model gets counts as they are.
-    Raises as ``read_jumprelu`` does.
+    Raises as ``read_jumprelu`` does, and ``InputError`` for metadata that make no sense.
     """
-    shared, about = read_jumprelu(folder), read_metadata(folder).get(_ABOUT, {})
+    shared = read_jumprelu(folder)
     n_latents, n_units = shared.encoder.shape
-    smoothing = float(about.get("smoothing", 0.0))
-    settings = {"normalisation": "sqrt_centred" if about.get("root") else "none", "k": 0}
-    settings |= {"penalty": "none"}  # it is not trained here
+    about = _how_scaled(read_metadata(folder), n_units, Path(folder) / CONFIGURATION)
+    root = about["root"]
     model = SparseAutoencoder(
-        "jumprelu", n_latents, device=device, smoothing=smoothing, readout="encoder", **settings
+        "jumprelu",
+        n_latents,
+        0,
+        device=device,
+        smoothing=about["smoothing"],
+        normalisation="sqrt_centred" if root else "none",
+        penalty="none",  # it is not trained here
+        readout="encoder",
     )
-    root, one = bool(about.get("root", False)), np.ones(n_units)
-    gain, offset = about.get("gain", one), about.get("offset", 0 * one)
-    gain, offset = (torch.as_tensor(a, dtype=torch.float32) for a in (gain, offset))
+    gain, offset = (torch.tensor(about[name], dtype=torch.float32) for name in ("gain", "offset"))
     tensors = {name: torch.from_numpy(array.copy()) for name, array in shared._asdict().items()}
     # Their "from" is our "above".
     below = np.nextafter(shared.threshold, np.float32(-np.inf)).clip(min=np.finfo(np.float32).tiny)
@@ -86,3 +97,36 @@ def import_model(folder: str | PathLike, *, device: str = "auto") -> SparseAutoe
     inputs = Scaling(root, outputs.gain.clone(), outputs.offset + bias)
     model._scalings = (inputs, outputs)
     return model
+
+
+def _how_scaled(metadata: dict, n_units: int, path: Path) -> dict:
+    """Return how counts become ``x``: what ``export_model`` wrote, checked, or nothing done."""
+    given = metadata.get(_ABOUT, {})
+    if not isinstance(given, dict):
+        raise InputError(f"metadata {metadata!r}", path=path, allowed=f"{_ABOUT}: {{...}} or none")
+    plain = {"root": False, "smoothing": 0.0, "gain": [1.0] * n_units, "offset": [0.0] * n_units}
+    about = plain | {name: value for name, value in given.items() if name in plain}
+    gain, offset = about["gain"], about["offset"]
+    wrong = {
+        "root": not isinstance(about["root"], bool),
+        "smoothing": not _is_number(about["smoothing"]) or about["smoothing"] < 0,
+        "gain": not _are_numbers(gain, n_units) or not all(x > 0 for x in gain),
+        "offset": not _are_numbers(offset, n_units),
+    }
+    for name in [name for name, is_wrong in wrong.items() if is_wrong]:
+        raise InputError(
+            f"metadata {_ABOUT}.{name} {str(about[name])[:80]}",
+            path=path,
+            allowed=f"root: true or false; smoothing: from 0; gain (above 0) and offset: a number "
+            f"for each of {n_units} units",
+        )
+    return about
+
+
+def _are_numbers(value, n: int) -> bool:
+    return isinstance(value, list) and len(value) == n and all(map(_is_number, value))
+
+
+def _is_number(value) -> bool:
+    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    return is_number and abs(value) < 1e38  # NaN is not

@@ -36,6 +36,8 @@ REFRESH_STEPS = 16
 LOGGED_ROWS = 150
 #: Rows that the threshold is read from; more would not move it, and would cost memory.
 CALIBRATION_ROWS = 32_768
+#: Codes that the threshold is read from: fewer rows of a wide dictionary, for the memory's sake.
+CALIBRATION_CELLS = 1 << 25
 #: The square of a larger one, summed over a batch, is beyond float32.
 LARGEST_TARGET = 1e16
 _EPOCH, _MASK = 1, 2
@@ -66,12 +68,22 @@ class State(NamedTuple):
 
 
 def first_state(
-    s: Settings, seeds: list[int], n_inputs: int, start: Float[Tensor, "output"], device
+    s: Settings,
+    seeds: list[int],
+    n_inputs: int,
+    start: Float[Tensor, "output"],
+    device,
+    *,
+    tied: bool = True,
 ) -> State:
-    """Return the state before step 0. Random numbers come from the CPU, whatever the device."""
+    """Return the state before step 0; ``tied`` where outputs are about the units that go in.
+
+    Random numbers come from the CPU, whatever the device.
+    """
+    generators = [torch.Generator().manual_seed(seed) for seed in seeds]
     each = [
-        architectures.initial_parameters(s, n_inputs, start, torch.Generator().manual_seed(seed))
-        for seed in seeds
+        architectures.initial_parameters(s, n_inputs, start, generator, tied=tied)
+        for generator in generators
     ]
     p = {name: torch.stack([one[name] for one in each]).to(device) for name in each[0]}
     n = len(seeds)
@@ -259,18 +271,14 @@ def calibrate(p: Parameters, data: Data, s: Settings) -> Float[Tensor, "instance
     thresholds = torch.zeros(n, len(s.levels))
     if s.budget_over != "batch":
         return thresholds
-    rows = torch.arange(0, len(data.counts), math.ceil(len(data.counts) / CALIBRATION_ROWS))
+    most = min(CALIBRATION_ROWS, max(CALIBRATION_CELLS // s.n_latents, 1))
+    rows = torch.arange(0, len(data.counts), math.ceil(len(data.counts) / most))
+    codes = torch.empty(len(rows), s.n_latents, device=data.counts.device)
     for instance in range(n):
         one = {name: tensor[instance : instance + 1] for name, tensor in p.items()}
-        codes = torch.cat(
-            [
-                architectures.project(one, architectures.window_inputs(one, x, s))[0]
-                for x in (
-                    windows(data, part[None].to(data.counts.device), None)
-                    for part in rows.split(4096)
-                )
-            ]
-        )
+        for part, filled in zip(rows.split(4096), codes.split(4096), strict=True):
+            x = windows(data, part[None].to(codes.device), None)
+            filled.copy_(architectures.project(one, architectures.window_inputs(one, x, s))[0])
         for number, level in enumerate(s.levels):
             least = architectures.budget_threshold(codes[:, : level.width].contiguous(), level.k)
             thresholds[instance, number] = least
