@@ -87,6 +87,7 @@ CONTRACTS: dict[str, dict[str, pa.DataType]] = {
         "latent": pa.int32(),
         "density": pa.float64(),
         "stability": pa.float64(),
+        "n_units": pa.float64(),
         "stable": pa.bool_(),
         "kept": pa.bool_(),
         "merged_into": pa.int32(),

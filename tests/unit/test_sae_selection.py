@@ -98,7 +98,8 @@ def test_only_what_was_left_open_is_chosen():
     settings = CHEAP | {"k": 7, "n_steps": 5}
     del settings["device"]
     few = Block(TRAIN.counts[:300, :8], TRAIN.bins[:300])
-    found, trials = choose(*few, None, settings, ["n_latents"], "cpu")
+    held_out = TEST.counts[:100, :8], TEST.bins[:100]
+    found, trials = choose(*few, held_out, settings, ["n_latents"], "cpu")
     assert set(found) == {"n_latents"}
     assert set(trials["k"]) == {7}
     assert set(trials["n_latents"]) == {7}

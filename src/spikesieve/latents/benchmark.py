@@ -8,17 +8,17 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 import scipy.sparse
+from jaxtyping import Float
 
 from spikesieve.baselines import BASELINES
 from spikesieve.errors import InputError, suggest
 from spikesieve.fitting import Block
 from spikesieve.latents.matching import SAME_FEATURE
+from spikesieve.latents.participation import LEAST_UNITS, effective_units
 from spikesieve.latents.recovery import features_found
 from spikesieve.latents.stability import stability
 from spikesieve.planted import Planted, planted_counts
 from spikesieve.sae.model import SparseAutoencoder
-from spikesieve.sae.readout import fit_readout, gate_for, gated, read
-from spikesieve.smoothing import smooth_gaussian
 
 #: Share of the bins, at the end, that nothing is fitted or chosen on.
 HELD_OUT = 0.2
@@ -70,9 +70,9 @@ def recovery_scores(
     ``recall_parents`` and ``recall_children`` where features are nested, ``l0``, ``fit_s``
     (choosing included) and ``dead_fraction`` (of the latents that are read, those silent in all
     held-out bins). Of autoencoders also ``n_latents``, ``k``, ``smoothing``, ``n_read`` (latents
-    left after pruning), and of the dictionary before pruning, on held-out bins,
-    ``stable_share`` (|r| >= 0.7 in the other instance) and ``dead_fraction_unpruned``; and
-    ``dead_fraction_encoder``, of its latents as the encoder gives them.
+    left after pruning), and of the dictionary before pruning ``stable_share`` (|r| >= 0.7 in the
+    other instance, and shared by two units at least) and ``dead_fraction_encoder``, of its latents
+    as the encoder gives them.
 
     Raises
     ------
@@ -122,32 +122,21 @@ def _autoencoder(train: Block, test: Block, *, seed: int, **settings) -> Found:
     about = {"fit_s": time.perf_counter() - start}
     latents, chosen = model.transform(*test), model.settings
     about |= {name: getattr(chosen, name) for name in ("n_latents", "k", "smoothing")}
-    whole = _unpruned(model, train, test)
     about |= {
         "n_read": latents.shape[1],
-        "stable_share": float(np.mean(stability(whole).matched_r[0] >= SAME_FEATURE)),
-        "dead_fraction_unpruned": _dead(whole[0]),
+        "stable_share": float(np.mean(_stability(model, test) >= SAME_FEATURE)),
         "dead_fraction_encoder": _dead(model.transform(*test, level=len(chosen.levels) - 1)),
     }
     return Found(latents, about)
 
 
-def _unpruned(model: SparseAutoencoder, train: Block, test: Block) -> list[scipy.sparse.csr_array]:
-    """Return what each instance says of held-out bins when no latent is left out.
-
-    The model's own ``stability_`` is that of its training bins, where it is not told others.
-    """
-    s = model.settings
-    if s.readout == "encoder":
-        return [model.transform(*test, instance=i) for i in range(model.n_instances)]
-    smoothed, found = smooth_gaussian(*train, s.smoothing), []
-    for i in range(model.n_instances):
-        readout = fit_readout(
-            model.transform(*train, instance=i, level=len(s.levels) - 1), smoothed
-        )
-        explained = read(readout, *test, s.smoothing)
-        found.append(gated(explained, readout._replace(gate=gate_for(explained, s.k))))
-    return found
+def _stability(model: SparseAutoencoder, test: Block) -> Float[np.ndarray, "latent"]:
+    """Return the stability of the first instance's latents, before any is left out."""
+    if model.stability_ is not None:
+        return model.stability_[0]
+    codes = [model.transform(*test, instance=i) for i in range(model.n_instances)]
+    units = effective_units(model.parameters_["decoder"][0].numpy())
+    return np.where(units >= LEAST_UNITS, stability(codes).matched_r[0], 0)
 
 
 def _baseline(fit: Callable, smoothing_bins: int, train: Block, test: Block, **told) -> Found:

@@ -1,5 +1,6 @@
 """The sparse autoencoder as an estimator: counts in, numpy out, fit, transform, save, load."""
 
+import warnings
 from collections.abc import Callable
 from numbers import Integral
 from os import PathLike
@@ -13,6 +14,7 @@ from jaxtyping import Bool, Float, Integer, Real
 
 from spikesieve.errors import ContractError, InputError
 from spikesieve.latents.matching import SAME_FEATURE
+from spikesieve.latents.participation import LEAST_UNITS, effective_units
 from spikesieve.latents.stability import stability
 from spikesieve.sae import architectures
 from spikesieve.sae.checking import (
@@ -58,6 +60,8 @@ from spikesieve.sae.storing import (
 )
 from spikesieve.sae.training import TrainingError
 
+#: Share of the bins, at the end, that choose where nobody hands in a validation block.
+HELD_OUT = 0.1
 #: A latent that is active in fewer bins, or a smaller share of them, has no stability to speak of.
 LEAST_BINS, LEAST_SHARE = 10, 0.001
 
@@ -86,6 +90,8 @@ class SparseAutoencoder:
     ----------
     histories_ : one table an instance, a row a logged step (None in a loaded model).
     parameters_, thresholds_ : weights, and the values below which codes are zero.
+    stability_ : of each instance's latents before pruning, where ``min_stability`` asked for it:
+        |r| with the partner in the other instances; 0 where hardly active, or of a single unit.
     selection_ : the table that width and k were chosen from, where they were.
 
     Raises
@@ -154,7 +160,8 @@ class SparseAutoencoder:
             time. Without them all are.
         target : what to reconstruct instead of the counts: another population, bin by bin.
         validation : ``(counts, bins)`` or ``(counts, bins, target)`` of bins to choose, to stop
-            and to set thresholds by. Without them the training bins set the thresholds.
+            and to set thresholds by. Without them, the last tenth of the bins where something is
+            to be chosen; else the training bins set the thresholds.
         states : folder in which to keep the state of the training every ``keep_every_s``; a
             fit that finds its own there goes on from it. Deleted at the end. Of a training that
             fails, the last good model stays in ``last_good`` there; ``load`` reads it.
@@ -174,6 +181,12 @@ class SparseAutoencoder:
         held_out = None if validation is None else held_out_rows(validation, counts, target)
         if held_out is None:
             check_held_out_needed(counts, self._open, self.settings)
+        if held_out is None and self._open and target is counts:
+            # What chooses also tells what is stable: it must not be what was learnt from.
+            first = len(counts) - max(int(HELD_OUT * len(counts)), 1)
+            held_out = (counts[first:], bins[first:], counts[first:])
+            counts, bins = counts[:first], bins[:first]
+            target = counts
         if self._open:
             self._choose(counts, bins, target, held_out)
         s = self.settings
@@ -385,9 +398,16 @@ class SparseAutoencoder:
         active = [self._gated(i, *judged) for i in instances]
         if s.min_stability:
             least = max(LEAST_BINS, LEAST_SHARE * len(judged[0]))
-            seen = [np.bincount(a.indices, minlength=a.shape[1]) >= least for a in active]
-            found = stability(active).matched_r
-            self.stability_ = [np.where(often, r, 0) for often, r in zip(seen, found, strict=True)]
+            often = [np.bincount(a.indices, minlength=a.shape[1]) >= least for a in active]
+            units = [effective_units(readout.loadings.numpy()) for readout in self.readouts_]
+            self.stability_ = [
+                np.where(seen & (shared >= LEAST_UNITS), r, 0)
+                for seen, shared, r in zip(often, units, stability(active).matched_r, strict=True)
+            ]
+            n_stable = min(int((r >= s.min_stability).sum()) for r in self.stability_)
+            if n_stable < s.k:
+                text = f"{n_stable} of {s.n_latents} latents were found again by another training"
+                warnings.warn(f"{text}; the {s.k} that came nearest are kept", stacklevel=3)
             self.readouts_ = [
                 without_unstable(readout, r, s.min_stability, s.k)
                 for readout, r in zip(self.readouts_, self.stability_, strict=True)

@@ -14,10 +14,12 @@ import scipy.sparse
 from jaxtyping import Float, Int
 
 from spikesieve.errors import InputError
+from spikesieve.latents.participation import effective_units
 
 #: Why a latent is no longer there. ``duplicate``: it points the same way as another and fires with
 #: it. ``redundant``: it fires with another whatever it points at. Both are merged into the other.
-REASONS = ("dead", "duplicate", "redundant", "unstable")
+#: ``single_unit``: it copies a unit (``spikesieve.latents.participation``).
+REASONS = ("dead", "duplicate", "redundant", "unstable", "single_unit")
 _LATENTS_AT_ONCE = 512
 
 
@@ -45,6 +47,7 @@ def prune(
     min_correlation: float = 0.7,
     redundant_correlation: float = 0.95,
     min_stability: float = 0.5,
+    min_units: float = 0.0,
     merge: str = "mean",
 ) -> Pruned:
     """Merge latents that say the same and drop those that are dead or found by one seed only.
@@ -64,6 +67,7 @@ def prune(
         latents squared times bins.
     stability : of each latent, such as its best \\|r\\| in another seed; NaN counts as 0. Without
         it nothing is dropped as unstable.
+    min_units : least number of units that must share a latent, by its decoder.
     merge : ``"mean"``: a group's direction is the mean of its members', weighted by activity, and
         its activation the sum of theirs, projected on it (exact where members are proportional);
         ``"best"``: the member that took in the others stands alone.
@@ -86,6 +90,8 @@ def prune(
             reason[other] = "duplicate" if duplicate else "redundant"
     unstable = live & (stability[taken_by] < min_stability)
     reason[unstable] = "unstable"
+    alone = live & ~unstable & (effective_units(decoder)[taken_by] < min_units)
+    reason[alone] = "single_unit"
     kept = np.flatnonzero(reason == "")
     merged = (reason == "duplicate") | (reason == "redundant")
     member = np.flatnonzero((reason == "") | (merged if merge == "mean" else False))

@@ -19,10 +19,9 @@ from spikesieve.latents.stability import stability
 from spikesieve.poisson import mean_deviance, poisson_deviance
 from spikesieve.sae.instances import in_threads
 from spikesieve.sae.model import SparseAutoencoder
+from spikesieve.sae.settings import Settings
 from spikesieve.thinning import thin
 
-#: Share of the bins, at the end, that choose where nobody hands in a validation block.
-HELD_OUT = 0.1
 #: Training bins that a latent needs: with fewer, another training finds other latents.
 BINS_PER_LATENT = 80
 #: Share of the spikes that a thinned count keeps, as the model knows it from full counts.
@@ -72,6 +71,7 @@ def _scores(model: SparseAutoencoder, instance: int, codes, rows: Block, mean) -
         return model.predict_hidden(counts, bins, hidden, instance=instance)
 
     hidden = cosmooth(predict_hidden, counts, bins, mean)
+    known = hidden.r2[~np.isnan(hidden.r2)]
     own = model.inverse_transform(codes, instance=instance)
     variance = counts.var(axis=0, dtype=np.float64)
     varies = variance > 0
@@ -79,7 +79,7 @@ def _scores(model: SparseAutoencoder, instance: int, codes, rows: Block, mean) -
     live = len(np.unique(codes.indices))
     return {
         "pattern_bits": hidden.pattern_bits,
-        "cosmoothing_r2": float(hidden.r2[~np.isnan(hidden.r2)].mean() if varies.any() else np.nan),
+        "cosmoothing_r2": float(known.mean()) if len(known) else np.nan,
         "thinned_bits": thinned_bits(model, rows, mean, instance=instance),
         "r2": float((1 - error[varies] / variance[varies]).mean()) if varies.any() else np.nan,
         "l0": codes.nnz / len(counts),
@@ -161,13 +161,10 @@ def choose(
 ) -> tuple[dict, pd.DataFrame]:
     """Return the settings named in ``to_choose`` and the table of trials they were chosen by.
 
-    Trials are shorter than trainings. Without ``held_out`` bins, the last tenth is held out.
+    Trained on ``counts``, scored on ``held_out`` bins (counts, their numbers); trials are shorter
+    than trainings.
     """
-    if held_out is None:
-        first = len(counts) - max(int(HELD_OUT * len(counts)), 1)
-        train, held_out = Block(counts[:first], bins[:first]), Block(counts[first:], bins[first:])
-    else:
-        train, held_out = Block(counts, bins), Block(*held_out[:2])
+    train, held_out = Block(counts, bins), Block(*held_out[:2])
     steps = min(settings.get("n_steps", TRIAL_STEPS), TRIAL_STEPS)
     fixed = settings | {"device": device, "n_steps": steps, "min_stability": 0.0}
 
@@ -195,8 +192,9 @@ def candidates(shape: tuple[int, int], to_choose: Sequence[str], settings: dict)
     None contradicts a width or k that stands in ``settings``.
     """
     n_bins, n_units = shape
-    widest = max(min(2 * n_units, widest_for(n_bins)), settings.get("k", 2), 2)
-    widths = list(dict.fromkeys([widest, max(widest // 2, settings.get("k", 2), 2)]))
+    least = max(settings.get("k", 2 if "k" in to_choose else Settings().k), 2)
+    widest = max(min(2 * n_units, widest_for(n_bins)), least)
+    widths = list(dict.fromkeys([widest, max(widest // 2, least)]))
     budgets = [k for k in (10, 6, 4, 2) if k <= settings.get("n_latents", widest)] or [1]
     # Masked and generous first: a dictionary that copies, where bins are few, or that may use too
     # few latents can't tell one smoothing from another.
