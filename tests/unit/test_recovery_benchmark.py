@@ -13,7 +13,7 @@ FEW = {"n_bins": 3500, "n_steps": 10}
 OF_ALL = {*FOUND, "l0", "fit_s", "dead_fraction"}
 OF_AUTOENCODERS = {
     *("n_latents", "k", "smoothing", "n_read"),
-    *("stable_share", "dead_fraction_unpruned", "dead_fraction_encoder"),
+    *("stable_share", "dead_fraction_encoder"),
 }
 COLUMNS = ["tier", "method", "seed", "metric", "value"]
 

@@ -38,7 +38,8 @@ def trained(chosen, monkeypatch, *, fused, counts=None, target=None, n_steps=40)
     *scalings, start = fit_scalings(counts, target, s)
     device = torch.device("cpu")
     data = make_data(counts, target, np.arange(len(counts)), tuple(scalings), s, device)
-    state = training.first_state(s, [0], counts.shape[1], start, device)
+    tied = target is counts
+    state = training.first_state(s, [0], counts.shape[1], start, device, tied=tied)
     assert is_fused(state.parameters, s)
     with monkeypatch.context() as patch:
         if not fused:
