@@ -6,6 +6,8 @@ import scipy.sparse
 
 from spikesieve.errors import InputError
 from spikesieve.latents import stability
+from spikesieve.latents.participation import effective_units
+from spikesieve.latents.stability import surely
 
 
 @pytest.fixture
@@ -54,3 +56,21 @@ def test_one_seed_or_other_bins_are_refused(seeds):
         stability(seeds[:1])
     with pytest.raises(InputError, match="3000 and of 2999 bins"):
         stability([seeds[0], seeds[1][1:]])
+
+
+def test_the_fewer_bins_are_active_the_less_is_sure():
+    rng = np.random.default_rng(3)
+    codes = scipy.sparse.csr_array(
+        (rng.random((2000, 4)) < [0.5, 0.01, 0.001, 0.0]).astype(np.float32)
+    )
+    n_active = np.bincount(codes.indices, minlength=4)
+    low = surely(np.full(4, 0.8), codes)
+    assert 0.75 < low[0] < 0.8
+    assert low[1] == pytest.approx(np.tanh(np.arctanh(0.8) - 1.645 / np.sqrt(n_active[1] - 3)))
+    assert low[2:].tolist() == [0, 0]
+    assert surely(np.array([1.0, 0.0, 0.5, 1.0]), codes)[:2] == pytest.approx([1, 0], abs=1e-4)
+
+
+def test_units_that_share_a_latent_are_counted():
+    loadings = np.array([[0, 3, 0, 0], [1, 1, -1, 1], [2, 1, 0, 0], [0, 0, 0, 0]], np.float32)
+    assert effective_units(loadings) == pytest.approx([1, 4, 9 / 5, 0])

@@ -16,7 +16,7 @@ from spikesieve.fitting import Block
 from spikesieve.latents.matching import SAME_FEATURE
 from spikesieve.latents.participation import LEAST_UNITS, effective_units
 from spikesieve.latents.recovery import features_found
-from spikesieve.latents.stability import stability
+from spikesieve.latents.stability import stability, surely
 from spikesieve.planted import Planted, planted_counts
 from spikesieve.sae.model import SparseAutoencoder
 
@@ -136,7 +136,7 @@ def _stability(model: SparseAutoencoder, test: Block) -> Float[np.ndarray, "late
         return model.stability_[0]
     codes = [model.transform(*test, instance=i) for i in range(model.n_instances)]
     units = effective_units(model.parameters_["decoder"][0].numpy())
-    return np.where(units >= LEAST_UNITS, stability(codes).matched_r[0], 0)
+    return np.where(units >= LEAST_UNITS, surely(stability(codes).matched_r[0], codes[0]), 0)
 
 
 def _baseline(fit: Callable, smoothing_bins: int, train: Block, test: Block, **told) -> Found:

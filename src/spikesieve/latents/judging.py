@@ -10,7 +10,7 @@ from jaxtyping import Bool
 from spikesieve.count_table import CountTable
 from spikesieve.latents.matching import SAME_FEATURE
 from spikesieve.latents.participation import LEAST_UNITS, effective_units
-from spikesieve.latents.stability import stability
+from spikesieve.latents.stability import stability, surely
 from spikesieve.recording import read_table
 from spikesieve.sae.checkpoints import read_model
 from spikesieve.sae.pruning import prune
@@ -44,8 +44,8 @@ def dictionary_table(
     -------
     A row a seed and latent: ``density`` and ``stability`` on the bins of ``judged_split`` (|r| with
     its one-to-one partner in the other seeds, 0 without one), ``n_units`` (how many units share
-    it), ``stable`` (0.7 or more, and shared by two units at least), and what pruning says, by
-    activity on the training bins: ``kept``, ``merged_into``, ``dropped_because``.
+    it), ``stable`` (surely 0.7 or more, and shared by two units at least), and what pruning says,
+    by activity on the training bins: ``kept``, ``merged_into``, ``dropped_because``.
     """
     train, test = counts.rows("train"), counts.rows(judged_split(counts))
     decoders, on_train, held_out = [], [], []
@@ -63,10 +63,10 @@ def dictionary_table(
         seeds, decoders, on_train, held_out, matched, strict=True
     ):
         least = {"min_stability": SAME_FEATURE, "min_units": LEAST_UNITS}
-        pruned = prune(decoder, active, r, **least).table
+        pruned = prune(decoder, active, surely(r, out), **least).table
         density = np.bincount(out.indices, minlength=len(decoder)) / max(out.shape[0], 1)
         shared = effective_units(decoder)
-        stable = (r >= SAME_FEATURE) & (shared >= LEAST_UNITS)
+        stable = (surely(r, out) >= SAME_FEATURE) & (shared >= LEAST_UNITS)
         about = {"density": density, "stability": r, "n_units": shared, "stable": stable}
         tables.append(pruned.assign(seed=np.int64(seed), **about))
     first = ["seed", "latent", "density", "stability", "n_units", "stable"]

@@ -5,6 +5,7 @@ from itertools import combinations
 from typing import NamedTuple
 
 import numpy as np
+import scipy.sparse
 from jaxtyping import Float
 
 from spikesieve.errors import InputError
@@ -55,3 +56,18 @@ def stability(
     matched = [one / (len(activations) - 1) for one in total]
     together = np.concatenate(matched)
     return Stability(matched, float(np.mean(together >= least_r)) if len(together) else np.nan)
+
+
+def surely(
+    matched_r: Float[np.ndarray, "latent"], activations: scipy.sparse.csr_array
+) -> Float[np.ndarray, "latent"]:
+    """Return what ``matched_r`` is at least, were each active bin of a latent one observation.
+
+    The lower end of a one-sided 95 % interval (Fisher 1921, "On the probable error of a
+    coefficient of correlation"), at least 0: a latent that is active in a dozen bins may well
+    meet its like by chance. ``activations`` are those of ``matched_r``.
+    """
+    active = activations.indices[activations.data != 0]
+    n_active = np.bincount(active, minlength=activations.shape[1])
+    z = np.arctanh(np.minimum(matched_r, 1 - 1e-12))
+    return np.tanh(np.maximum(z - 1.645 / np.sqrt(np.maximum(n_active - 3, 1e-9)), 0))

@@ -15,7 +15,7 @@ from jaxtyping import Bool, Float, Integer, Real
 from spikesieve.errors import ContractError, InputError
 from spikesieve.latents.matching import SAME_FEATURE
 from spikesieve.latents.participation import LEAST_UNITS, effective_units
-from spikesieve.latents.stability import stability
+from spikesieve.latents.stability import stability, surely
 from spikesieve.sae import architectures
 from spikesieve.sae.checking import (
     check_held_out_needed,
@@ -62,8 +62,6 @@ from spikesieve.sae.training import TrainingError
 
 #: Share of the bins, at the end, that choose where nobody hands in a validation block.
 HELD_OUT = 0.1
-#: A latent that is active in fewer bins, or a smaller share of them, has no stability to speak of.
-LEAST_BINS, LEAST_SHARE = 10, 0.001
 
 
 class SparseAutoencoder:
@@ -91,7 +89,7 @@ class SparseAutoencoder:
     histories_ : one table an instance, a row a logged step (None in a loaded model).
     parameters_, thresholds_ : weights, and the values below which codes are zero.
     stability_ : of each instance's latents before pruning, where ``min_stability`` asked for it:
-        |r| with the partner in the other instances; 0 where hardly active, or of a single unit.
+        their correlation with a partner in the other instances, at least; 0 if of a single unit.
     selection_ : the table that width and k were chosen from, where they were.
 
     Raises
@@ -397,12 +395,10 @@ class SparseAutoencoder:
         # of those that go, and where few do no latent gets to be active all the time.
         active = [self._gated(i, *judged) for i in instances]
         if s.min_stability:
-            least = max(LEAST_BINS, LEAST_SHARE * len(judged[0]))
-            often = [np.bincount(a.indices, minlength=a.shape[1]) >= least for a in active]
             units = [effective_units(readout.loadings.numpy()) for readout in self.readouts_]
             self.stability_ = [
-                np.where(seen & (shared >= LEAST_UNITS), r, 0)
-                for seen, shared, r in zip(often, units, stability(active).matched_r, strict=True)
+                np.where(shared >= LEAST_UNITS, surely(r, codes), 0)
+                for shared, r, codes in zip(units, stability(active).matched_r, active, strict=True)
             ]
             n_stable = min(int((r >= s.min_stability).sum()) for r in self.stability_)
             if n_stable < s.k:
