@@ -20,8 +20,7 @@ def model_settings(settings: dict, model: str) -> dict:
 def model_problems(of: dict[str, dict]) -> list[str]:
     """Return what is wrong with the models of recordings, each problem once.
 
-    Settings that are null take each value that the sweep could choose; the first open model must
-    be trainable in every trial of its sweep as well.
+    Settings that are null take each value that the sweep could choose.
 
     Parameters
     ----------
@@ -36,14 +35,10 @@ def model_problems(of: dict[str, dict]) -> list[str]:
 
 def _problems(settings: dict) -> Iterator[str]:
     sweep = settings["sweep"]
-    for number, model in enumerate(settings["sae"]["models"]):
+    for model in settings["sae"]["models"]:
         chosen = model_settings(settings, model)
         left_open = [name for name, v in chosen.items() if v is None and name != "patience"]
-        own = [*_tried(f"sae.models.{model}", chosen, {n: sweep[n] for n in left_open})]
-        yield from own
-        if left_open and number == 0 and not own:  # a trial would only say the same again
-            shorter = {"n_steps": sweep["n_steps"], "min_stability": 0.0}
-            yield from _tried("sweep", chosen | shorter, {n: sweep[n] for n in left_open})
+        yield from _tried(f"sae.models.{model}", chosen, {n: sweep[n] for n in left_open})
 
 
 def _tried(where: str, settings: dict, values: dict[str, list]) -> Iterator[str]:

@@ -193,12 +193,10 @@ def test_what_the_sweep_could_choose_must_be_possible(schemas):
     ):
         assert message in errors_of(given | {"sweep": sweep}, schemas)
     read_config(given | {"sweep": {"n_latents": [2, 16], "k": [8]}}, schemas)
-    fixed = {"n_latents": 4, "k": 2, "models": {"own": {}}}
-    hidden = {"masked_share": 0.2, "judge_hidden": True}
-    text = errors_of({"recordings": [ROW], "sae": fixed | hidden, "sweep": {"masked_share": [0.0]}},
-                     schemas)  # fmt: skip
-    assert "sweep: judge_hidden with masked_share 0" in text
-    assert "own" not in text
+    hidden = {"masked_share": None, "judge_hidden": True, "models": {"own": {}}}
+    text = errors_of({"recordings": [ROW], "sae": hidden}, schemas)
+    assert "own: judge_hidden with masked_share 0" in text
+    read_config({"recordings": [ROW], "sae": hidden, "sweep": {"masked_share": [0.5]}}, schemas)
 
 
 def test_reading_the_configuration_needs_no_torch(root):

@@ -27,7 +27,7 @@ RNG = np.random.default_rng(0)
 #: Three features; latents of both seeds are copies of them, of noise, of each other, or nothing.
 FEATURES = np.where(RNG.random((N_BINS, 3)) < 0.1, RNG.gamma(4, 0.25, (N_BINS, 3)), 0)
 NOISE = np.where(RNG.random((N_BINS, 2)) < 0.1, 1.0, 0)
-DIRECTIONS = np.eye(3, 6, dtype=np.float32)
+DIRECTIONS = np.kron(np.eye(3), [1, 1]).astype(np.float32)
 #: Columns: feature 0, feature 1, noise, feature 0 again, nothing.
 FIRST = np.column_stack([FEATURES[:, :2], NOISE[:, 0], 2 * FEATURES[:, 0], np.zeros(N_BINS)])
 SECOND = np.column_stack([FEATURES[:, 1], NOISE[:, 1], FEATURES[:, 0], np.zeros((N_BINS, 2))])
@@ -142,6 +142,19 @@ def test_a_readout_is_judged_by_its_own_loadings(project, tmp_path):
     table = dictionary_table(read_counts_table(project / "counts.parquet"), runs, seeds=[0, 1])
     assert len(table) == 6
     assert table["stable"].tolist() == [True, True, False, True, False, True]
+
+
+def test_a_copy_of_a_unit_is_no_feature_however_often_it_is_found(project, tmp_path):
+    alone = np.eye(6, dtype=np.float32)
+    for seed, columns in enumerate((FIRST, SECOND)):
+        write_run(tmp_path / f"seed{seed}", columns, alone[:5], seed=seed)
+    runs = [tmp_path / "seed0", tmp_path / "seed1"]
+    table = dictionary_table(read_counts_table(project / "counts.parquet"), runs, seeds=[0, 1])
+    assert (table["stability"] > 0.9).sum() == 4
+    assert not table["stable"].any()
+    assert not table["kept"].any()
+    assert (table["dropped_because"] == "single_unit").sum() == 5  # the fifth copies one of them
+    assert table["n_units"].tolist() == [1.0] * 10
 
 
 # -- against the truth -----------------------------------------------------------------------
