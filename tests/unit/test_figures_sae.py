@@ -105,7 +105,7 @@ def trials():
     table = pd.DataFrame(grid, columns=["n_latents", "k", "masked_share"])
     best = (table == [64, 4, 0.3]).all(axis=1)
     return table.assign(
-        tau=1.0, cosmoothing_r2=0.1 + 0.1 * best, r2=0.05 * table["k"], stability=0.5, chosen=best
+        tau=1.0, pattern_bits=0.1 + 0.1 * best, r2=0.05 * table["k"], stability=0.5, chosen=best
     )
 
 
@@ -408,23 +408,27 @@ class TestCosmoothing:
 
 
 class TestSweep:
-    def test_cells_hold_the_best_of_the_others_and_the_chosen_is_marked(self, trials):
+    def test_a_line_joins_trials_that_differ_in_one_setting_and_the_chosen_is_ringed(self, trials):
         table = sae_sweep_table("rec", trials, PARAMETERS)
-        assert header(table)["others"] == "masked_share"
-        cells = part(table, "cosmoothing_r2")
-        values = cells.set_index(["x", "y"])["label"].astype(float)
-        assert len(values) == 9
-        assert values[1, 1] == 0.2 and values.drop((1, 1)).eq(0.1).all()
-        assert part(table, "axis x")["label"].tolist() == ["32", "64", "128"]
+        assert part(table, "axis", "k")["label"].tolist() == ["2", "4", "8"]
+        assert part(table, "axis", "tau").empty  # not varied
+        lines = part(table, "r2").groupby("series")["y"].apply(list)
+        assert sum(name.startswith("k ") for name in lines.index) == 6
+        assert all(y == pytest.approx([0.1, 0.2, 0.4]) for y in lines.filter(like="k "))
+        ringed = part(table, "pattern_bits").query("label == 'True'")
+        assert ringed["y"].tolist() == [0.2] * 3  # once in the column of each setting
         mark = part(table, "chosen").iloc[0]
-        assert (mark["x"], mark["y"]) == (1, 1)
         assert mark["label"] == "n_latents 64, k 4, masked_share 0.3"
 
-    def test_one_setting_is_a_line(self, trials):
-        few = trials[(trials["n_latents"] == 64) & (trials["masked_share"] == 0.3)]
+    def test_trials_of_one_setting_after_the_other(self, trials):
+        first = trials[(trials["n_latents"] == 64) & (trials["masked_share"] == 0.3)]
+        then = trials[(trials["n_latents"] == 64) & (trials["k"] == 4)]
+        few = pd.concat([first, then]).drop_duplicates()
         table = sae_sweep_table("rec", few, PARAMETERS)
-        assert part(table, "r2")["y"].tolist() == pytest.approx([0.2, 0.1, 0.4])
-        assert part(table, "axis x")["label"].tolist() == ["2", "4", "8"]
+        assert (
+            len(part(table, "pattern_bits", "k 0")) + len(part(table, "pattern_bits", "k 1")) == 3
+        )
+        assert set(part(table, "axis")["series"]) == {"k", "masked_share"}
         assert_readable(draw_sae_sweep(table))
 
     def test_a_single_trial_and_nothing_varied(self, trials):
@@ -433,14 +437,14 @@ class TestSweep:
         )
 
     def test_trials_without_a_value_and_none_chosen(self, trials):
-        unknown = trials.assign(cosmoothing_r2=np.nan, chosen=False)
+        unknown = trials.assign(pattern_bits=np.nan, chosen=False)
         unknown.loc[unknown["k"] == 2, "r2"] = np.nan
         figure = draw_sae_sweep(sae_sweep_table("rec", unknown, PARAMETERS))
         assert "none chosen" in figure.get_suptitle()
-        assert "No training has a value" in said(figure.axes[0])
+        assert "No trial has a value" in said(figure.axes[0])
         assert_readable(figure)
 
     def test_values_without_a_number_come_last(self, trials):
-        mixed = trials.assign(tau=[None, 2.0, "auto"] * 6, k=4, masked_share=0.0)
+        mixed = trials.assign(tau=[None, 2.0, 10.0] * 6, k=4, masked_share=0.0)
         table = sae_sweep_table("rec", mixed, ["tau", "n_latents"])
-        assert part(table, "axis x")["label"].tolist() == ["2", "auto", "none"]
+        assert part(table, "axis", "tau")["label"].tolist() == ["2", "10", "none"]

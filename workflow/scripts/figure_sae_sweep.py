@@ -10,7 +10,15 @@ from spikesieve.figures.style import save_figure
 from spikesieve.recording import read_table
 
 app = typer.Typer(pretty_exceptions_enable=False, add_completion=False)
-PARAMETERS = ["n_latents", "k", "bin_ms", "learning_rate", "tau", "masked_share"]
+PARAMETERS = [
+    "smoothing",
+    "k",
+    "masked_share",
+    "learning_rate",
+    "tau",
+    "n_latents",
+    "bin_ms",
+]
 
 
 @app.command(help=__doc__)
