@@ -66,8 +66,6 @@ def real_config(data: Path) -> dict:
     }
     return {
         "recordings": rows,
-        # Short recordings: wide dictionaries would memorise them.
-        "sweep": {"n_latents": [64], "k": [4, 8]},
         "overrides": {
             "hc11_buddy": unlabelled,
             "human_dandi": unlabelled,

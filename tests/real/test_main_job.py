@@ -39,7 +39,7 @@ def main_job(data, tmp_path_factory):
     # Every recording and stage; fewer steps and widths than the defaults, to spare minutes.
     quick = {
         "sae": {"n_steps": 100, "nulls": []},
-        "sweep": {"n_latents": [32], "k": [4, 8], "smoothing": [0.0, 1.0], "n_steps": 30},
+        "sweep": {"k": [8, 4], "n_steps": 30},
         "baselines": {"methods": ["mean", "pca"]},
         "counts": {"extra_bin_ms": [100]},
     }

@@ -33,6 +33,7 @@ TINY = {
         "n_steps": 50,
         "batch_size": 128,
         "smoothing": 0.0,
+        "masked_share": 0.0,
         "models": {
             "default": {},
             "mini": {
