@@ -47,6 +47,7 @@ def known_readout(**changes):
         torch.full((n_units,), 0.1),
         torch.full((n_features,), 0.1),
         torch.arange(n_features),
+        torch.zeros(n_features),
         0.5,
     )
     return readout._replace(**changes)
@@ -119,6 +120,12 @@ def test_hidden_units_do_not_influence_what_is_read(fitted):
     assert np.array_equal(predicted, fitted.predict_hidden(other, None, hidden))
     error = np.square(TEST[:, hidden] - predicted).sum()
     assert error < 0.8 * np.square(TEST[:, hidden] - TRAIN[:, hidden].mean(axis=0)).sum()
+
+
+def test_what_is_below_the_gate_is_not_lost(fitted):
+    """Expected counts have the mean of the counts, though few latents are active."""
+    predicted = fitted.inverse_transform(fitted.transform(TRAIN))
+    assert predicted.mean() == pytest.approx(TRAIN.mean(), rel=0.05)
 
 
 # -- the gate --------------------------------------------------------------------------------

@@ -41,7 +41,7 @@ class Knowing(Copier):
     """A model that knows the rates."""
 
     def inverse_transform(self, latents, **_):
-        return 0.8 * self.rates
+        return self.rates
 
 
 def test_copying_counts_gains_nothing_and_knowing_rates_does():
@@ -163,7 +163,7 @@ def test_where_there_is_nothing_to_find_little_is_stable():
     features = try_settings(TRAIN, TEST, settings)
     assert nothing["stable_share"] < 0.15
     for score in ("thinned_bits", "pattern_bits"):
-        assert nothing[score] < 0.01
+        assert -0.15 < nothing[score] < 0.01
         assert features[score] > 0.1
     assert features["cosmoothing_r2"] > nothing["cosmoothing_r2"] + 0.1
 

@@ -6,7 +6,7 @@ import scipy.sparse
 
 from spikesieve.errors import InputError
 from spikesieve.latents import stability
-from spikesieve.latents.participation import effective_units
+from spikesieve.latents.participation import LEAST_UNITS, effective_units
 from spikesieve.latents.stability import surely
 
 
@@ -73,4 +73,6 @@ def test_the_fewer_bins_are_active_the_less_is_sure():
 
 def test_units_that_share_a_latent_are_counted():
     loadings = np.array([[0, 3, 0, 0], [1, 1, -1, 1], [2, 1, 0, 0], [0, 0, 0, 0]], np.float32)
-    assert effective_units(loadings) == pytest.approx([1, 4, 9 / 5, 0])
+    assert effective_units(loadings) == pytest.approx([1, 4, 25 / 17, 0])
+    copy = np.r_[1, np.full(2000, 0.005)].astype(np.float32)
+    assert effective_units(copy[None])[0] < LEAST_UNITS

@@ -3,18 +3,18 @@
 import numpy as np
 from jaxtyping import Float
 
-#: Below this many units nobody else vouches for a latent: in counts of independent units, too,
-#: every training finds the busiest of them again.
-LEAST_UNITS = 2.0
+#: With fewer units nobody else vouches for a latent: in counts of independent units, too, every
+#: training finds the busiest of them again. All others together weigh about a third of the first.
+LEAST_UNITS = 1.25
 
 
 def effective_units(loadings: Float[np.ndarray, "latent unit"]) -> Float[np.ndarray, "latent"]:
     """Return how many units share each latent: 1 for a single one, n for n of equal weight.
 
-    The participation ratio of the absolute weights, ``(sum |w|)^2 / sum w^2``; 0 for a latent
-    without any weight.
+    The participation ratio of squared weights, ``(sum w^2)^2 / sum w^4``: many small weights beside
+    a large one don't count. 0 for a latent without any weight.
     """
-    weight = np.abs(loadings).astype(np.float64)
-    square = np.square(weight).sum(axis=1)
-    shared = np.square(weight.sum(axis=1))
-    return np.divide(shared, square, out=np.zeros_like(square), where=square > 0)
+    square = np.square(loadings.astype(np.float64))
+    fourth = np.square(square).sum(axis=1)
+    shared = np.square(square.sum(axis=1))
+    return np.divide(shared, fourth, out=np.zeros_like(fourth), where=fourth > 0)

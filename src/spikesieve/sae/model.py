@@ -36,10 +36,10 @@ from spikesieve.sae.logging import logging_to
 from spikesieve.sae.readout import (
     expected_counts,
     fit_readout,
-    gate_for,
     gated,
     read,
     readouts_from,
+    with_gate,
     without_unstable,
 )
 from spikesieve.sae.settings import (
@@ -159,7 +159,7 @@ class SparseAutoencoder:
         target : what to reconstruct instead of the counts: another population, bin by bin.
         validation : ``(counts, bins)`` or ``(counts, bins, target)`` of bins to choose, to stop
             and to set thresholds by. Without them, the last tenth of the bins where something is
-            to be chosen; else the training bins set the thresholds.
+            to be chosen or latents must be stable; else the training bins set the thresholds.
         states : folder in which to keep the state of the training every ``keep_every_s``; a
             fit that finds its own there goes on from it. Deleted at the end. Of a training that
             fails, the last good model stays in ``last_good`` there; ``load`` reads it.
@@ -179,7 +179,8 @@ class SparseAutoencoder:
         held_out = None if validation is None else held_out_rows(validation, counts, target)
         if held_out is None:
             check_held_out_needed(counts, self._open, self.settings)
-        if held_out is None and self._open and target is counts:
+        stable = self._open or self.settings.min_stability
+        if held_out is None and stable and target is counts and len(counts) > 1:
             # What chooses also tells what is stable: it must not be what was learnt from.
             first = len(counts) - max(int(HELD_OUT * len(counts)), 1)
             held_out = (counts[first:], bins[first:], counts[first:])
@@ -412,6 +413,5 @@ class SparseAutoencoder:
     def _gated(self, instance: int, counts, bins) -> scipy.sparse.csr_array:
         """Set an instance's gate by its budget on these bins; return what is active in them."""
         explained = read(self.readouts_[instance], counts, bins, self.settings.smoothing)
-        gate = gate_for(explained, self.settings.k)
-        self.readouts_[instance] = self.readouts_[instance]._replace(gate=gate)
+        self.readouts_[instance] = with_gate(self.readouts_[instance], explained, self.settings.k)
         return gated(explained, self.readouts_[instance])

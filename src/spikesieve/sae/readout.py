@@ -40,14 +40,16 @@ class Readout(NamedTuple):
     """What is added up: ``loadings`` in spikes a unit of activation, ``base`` in spikes a bin.
 
     ``mean`` is each latent's mean activation in training, the prior where nothing is smoothed;
-    ``gate`` the number of spikes that a latent must explain in a bin to be active; ``kept`` the
-    latents of the dictionary that are read, ascending.
+    ``kept`` the latents of the dictionary that are read, ascending; ``gate`` the number of spikes
+    that a latent must explain in a bin to be active, ``below`` the mean number a bin that it
+    explains without being active, which expected counts hold in every bin.
     """
 
     loadings: Float[Tensor, "latent unit"]
     base: Float[Tensor, "unit"]
     mean: Float[Tensor, "latent"]
     kept: Int[Tensor, "latent"]
+    below: Float[Tensor, "latent"]
     gate: float
 
 
@@ -74,7 +76,8 @@ def fit_readout(codes: scipy.sparse.csr_array, counts: Real[np.ndarray, "bin uni
         loadings = loadings * (z.T @ (x / (z @ loadings + base + TINY))) / total
         loadings = loadings.clamp_min(NOTHING)
         base = base * (x / (z @ loadings + base + TINY)).mean(dim=0)
-    return Readout(loadings, base, z.mean(dim=0).clamp_min(TINY), torch.arange(len(loadings)), 0.0)
+    mean, kept = z.mean(dim=0).clamp_min(TINY), torch.arange(len(loadings))
+    return Readout(loadings, base, mean, kept, torch.zeros(len(loadings)), 0.0)
 
 
 def without_unstable(
@@ -89,7 +92,7 @@ def without_unstable(
     stay = torch.from_numpy(stability >= floor)
     base = readout.base + readout.mean[~stay] @ readout.loadings[~stay]
     parts = (readout.loadings[stay], base, readout.mean[stay], readout.kept[stay])
-    return Readout(*parts, readout.gate)
+    return Readout(*parts, readout.below[stay], readout.gate)
 
 
 def readout_tensors(readouts: list[Readout]) -> dict[str, Tensor]:
@@ -115,7 +118,8 @@ def readout_shapes(
     shapes = {}
     for i in range(n_instances):
         n = len(tensors[f"readout{i}.kept"])
-        own = {"loadings": (n, n_units), "base": (n_units,), "mean": (n,), "kept": (n,), "gate": ()}
+        own = {"loadings": (n, n_units), "base": (n_units,), "gate": ()}
+        own |= dict.fromkeys(("mean", "kept", "below"), (n,))
         shapes |= {f"readout{i}.{name}": shape for name, shape in own.items()}
     return shapes
 
@@ -153,6 +157,13 @@ def gated(explained: Float[np.ndarray, "bin latent"], readout: Readout) -> scipy
     return scipy.sparse.csr_array(np.where(explained >= readout.gate, explained, 0))
 
 
+def with_gate(readout: Readout, explained: Float[np.ndarray, "bin latent"], k: int) -> Readout:
+    """Return the readout with the gate that ``k`` latents reach in a bin of these, on average."""
+    gate = gate_for(explained, k)
+    below = np.where(explained < gate, explained, 0).mean(axis=0)
+    return readout._replace(gate=gate, below=torch.from_numpy(below))
+
+
 def gate_for(explained: Float[np.ndarray, "bin latent"], k: int) -> float:
     """Return the gate that at most ``k`` latents a bin reach on average; always above 0.
 
@@ -170,7 +181,8 @@ def expected_counts(
 ) -> Float[np.ndarray, "bin unit"]:
     """Return the counts that activations stand for."""
     share = readout.loadings / readout.loadings.sum(dim=1, keepdim=True).clamp_min(TINY)
-    return np.asarray(explained @ share.numpy()) + readout.base.numpy()
+    rest = readout.below @ share + readout.base
+    return np.asarray(explained @ share.numpy()) + rest.numpy()
 
 
 def _steps(counts, start: Tensor, mean: Tensor | None, loadings, base, n_steps: int) -> Tensor:

@@ -19,12 +19,12 @@ from spikesieve.latents.stability import stability
 from spikesieve.poisson import mean_deviance, poisson_deviance
 from spikesieve.sae.instances import in_threads
 from spikesieve.sae.model import SparseAutoencoder
-from spikesieve.sae.settings import Settings
+from spikesieve.sae.settings import ARCHITECTURES, Settings
 from spikesieve.thinning import thin
 
 #: Training bins that a latent needs: with fewer, another training finds other latents.
 BINS_PER_LATENT = 80
-#: Share of the spikes that a thinned count keeps, as the model knows it from full counts.
+#: Share of the spikes that a thinned count keeps.
 KEPT_SHARE = 0.8
 N_SEEDS = 2
 TRIAL_STEPS = 400
@@ -46,9 +46,13 @@ def try_settings(train: Block, held_out: Block, settings: dict, *, n_seeds: int 
     means over instances: ``pattern_bits`` (of hidden units, ``spikesieve.cosmoothing``),
     ``cosmoothing_r2`` (mean over units), ``thinned_bits`` (bits a spike gained on spikes left
     out; NaN where counts are not whole), ``r2`` (mean over units), ``stability`` (mean over
-    latents), ``stable_share``, ``l0``, ``dead_fraction``.
+    latents), ``stable_share``, ``l0``, ``dead_fraction``. Where a budget allows it, latents are
+    read by explaining away, however the settings have it: what is judged is the dictionary, and
+    an encoder's noise would ask for smoothing that blurs it.
     """
-    model = SparseAutoencoder(**settings, n_instances=n_seeds)
+    architecture = settings.get("architecture", Settings().architecture)
+    by = {"readout": "poisson"} if ARCHITECTURES.get(architecture) else {}
+    model = SparseAutoencoder(**settings | by, n_instances=n_seeds)
     model.fit(*train, validation=held_out)
     mean = train.counts.mean(axis=0, dtype=np.float64)
     codes = [model.transform(*held_out, instance=i) for i in range(n_seeds)]
@@ -100,8 +104,9 @@ def thinned_bits(
     if (whole != rows.counts).any():
         return np.nan
     kept, rest = thin(whole, KEPT_SHARE, seed)
-    codes = model.transform(kept, rows.bins, instance=instance)
-    rate = model.inverse_transform(codes, instance=instance) * (1 - KEPT_SHARE) / KEPT_SHARE
+    # Scaled up again: the model's base rates are those of full counts.
+    codes = model.transform(kept / KEPT_SHARE, rows.bins, instance=instance)
+    rate = model.inverse_transform(codes, instance=instance) * (1 - KEPT_SHARE)
     expected = mean * (1 - KEPT_SHARE)
     known = expected > 0
     if not rest[:, known].sum():
