@@ -7,6 +7,7 @@ thread for each instance. Others run in a Python of their own, driven by lines o
 import contextlib
 import json
 import subprocess
+import tempfile
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -25,6 +26,8 @@ from spikesieve.sae.settings import make_settings
 
 OURS = "spikesieve"
 PEERS = ("nldisco step", "nldisco train_model", "dictionary-learning", "sae-lens")
+#: Steps in a turn of each: a whole training has to be set up, which must not count for much.
+PEER_STEPS = {"nldisco train_model": 32}
 #: Steps in a turn of ours: as often as the training looks at the device.
 OUR_STEPS = training.REFRESH_STEPS
 
@@ -68,21 +71,24 @@ def compare_peers(
     """Return a row for each work and peer: seconds a step of all instances, and ratios.
 
     ``ratio`` is of medians, ``ratio_of_minima`` of the fastest turns. Peers that are absent (all,
-    without ``peers_python``) have no numbers, and ``note`` says why. ``peer_steps`` make a turn.
+    without ``peers_python``) have no numbers, and ``note`` says why. All train on the same counts;
+    ``peer_steps`` make a turn, or as many as ``PEER_STEPS`` says.
     """
-    tables = []
+    tables, steps = [], dict.fromkeys(peers, peer_steps) | PEER_STEPS | {OURS: OUR_STEPS}
     for work in works:
         with contextlib.ExitStack() as stack:
+            counts = Path(stack.enter_context(tempfile.TemporaryDirectory())) / "counts.npy"
+            np.save(counts, benchmark_counts(n_bins, work.n_units))
             contenders = {OURS: stack.enter_context(our_turns(work, n_threads, n_bins))}
             notes = {}
             for peer in peers:
                 try:
-                    turn = peer_turns(peer, work, peers_python, driver, n_threads, peer_steps)
+                    about = {"n_threads": n_threads, "n_steps": steps[peer], "counts": str(counts)}
+                    turn = peer_turns(peer, work._asdict() | about, peers_python, driver)
                     contenders[peer] = stack.enter_context(turn)
                 except InputError as error:
                     notes[peer] = str(error)
             seconds = time_turns(contenders, rounds)
-        steps = dict.fromkeys(peers, peer_steps) | {OURS: OUR_STEPS}
         taken = {name: np.array(turns) / steps[name] for name, turns in seconds.items()}
         tables.append(_rows(work, taken, peers, notes))
     return pd.concat(tables, ignore_index=True)
@@ -185,9 +191,9 @@ def our_turns(work: Work, n_threads: int, n_bins: int) -> Iterator[Callable[[], 
 
 @contextlib.contextmanager
 def peer_turns(
-    peer: str, work: Work, python: Path | None, driver: Path, n_threads: int, n_steps: int
+    peer: str, work: dict, python: Path | None, driver: Path
 ) -> Iterator[Callable[[], None]]:
-    """Yield what makes another package do ``n_steps`` steps of all instances.
+    """Yield what makes another package do ``n_steps`` of ``work`` with all instances.
 
     Raises
     ------
@@ -196,8 +202,7 @@ def peer_turns(
     """
     if python is None:
         raise InputError("absent", fix="give --peers-python")
-    order = json.dumps(work._asdict() | {"n_threads": n_threads, "n_steps": n_steps})
-    command = [str(python), str(driver), peer, order]
+    command = [str(python), str(driver), peer, json.dumps(work)]
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
     with subprocess.Popen(command, **pipes) as child:  # noqa: S603 - our own driver
 
