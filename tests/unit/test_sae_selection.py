@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import scipy.sparse
+import torch
 from sae_samples import matched, planted, small
 
 from spikesieve.count_table import CountTable
@@ -92,6 +93,22 @@ def test_a_shared_drift_is_no_reason_to_smooth():
     assert found == {"smoothing": 0.0}
     by = trials.set_index("smoothing")["pattern_bits"]
     assert by[0.0] > 1.1 * by[1.0] > 1.1 * by[2.0]
+
+
+def test_the_choice_does_not_depend_on_how_many_cores_there_are():
+    few, held_out = Block(TRAIN.counts[:600], TRAIN.bins[:600]), tuple(TEST)
+    settings = {"readout": "poisson", "n_latents": 7, "n_steps": 20, "batch_size": 128}
+    cores = torch.get_num_threads()
+    found = []
+    for n in (1, 2):
+        torch.set_num_threads(n)
+        try:
+            found.append(choose(*few, held_out, settings, ["smoothing", "k"], "cpu"))
+        finally:
+            torch.set_num_threads(cores)
+    assert found[0][0] == found[1][0]
+    one, two = (trials.drop(columns="wall_s") for _, trials in found)
+    pd.testing.assert_frame_equal(one, two, check_exact=True)
 
 
 def test_only_what_was_left_open_is_chosen():
