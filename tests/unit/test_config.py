@@ -11,7 +11,7 @@ from spikesieve.counts import NORMALISATIONS
 from spikesieve.errors import ConfigError
 from spikesieve.model_settings import SHARED
 from spikesieve.nulls import NULLS
-from spikesieve.sae.names import LOSSES, OPTIMISERS, OUTPUT_ACTIVATIONS, PENALTIES
+from spikesieve.sae.names import LOSSES, OPTIMISERS, OUTPUT_ACTIVATIONS, PENALTIES, TRIED
 from spikesieve.sae.schedules import SCHEDULES
 from spikesieve.sae.settings import (
     ARCHITECTURES,
@@ -231,6 +231,10 @@ def test_the_schema_knows_the_names_that_the_library_knows(schemas):
     assert set(sae["nulls"]["items"]["enum"]) == {*NULLS, "random"}
     methods = schema["properties"]["baselines"]["properties"]["methods"]["items"]["enum"]
     assert set(methods) == {*BASELINES} - {"raw"}
+    assert {*TRIED} == {key for key, part in sae.items() if "null" in part.get("type", ())} - {
+        "patience"
+    }
+    assert {*TRIED} == {*schema["properties"]["sweep"]["properties"]} - {"bin_ms", "n_steps"}
     assert {*Settings._fields} - {"seed"} == {*sae} - {*SHARED} - {"n_instances"}
 
 

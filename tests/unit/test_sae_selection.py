@@ -10,9 +10,9 @@ from spikesieve.count_table import CountTable
 from spikesieve.errors import InputError
 from spikesieve.fitting import Block
 from spikesieve.sae import SparseAutoencoder
+from spikesieve.sae.names import TRIED
 from spikesieve.sae.selection import (
     BINS_PER_LATENT,
-    TRIED,
     best,
     candidates,
     choose,

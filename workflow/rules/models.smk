@@ -1,10 +1,6 @@
 """Which files and settings the rules of models are about: runs, controls, sweeps."""
 
 
-#: Settings that a sweep may choose, in this order, besides the width, which makes jobs of its own.
-TRIED = ("smoothing", "k", "masked_share", "learning_rate", "tau")
-
-
 def null_file(name):
     """Return the path pattern of a file of a control run."""
     return f"results/nulls/{{recording}}/{{model}}/{{null}}/seed{{seed}}/{name}"
@@ -26,7 +22,7 @@ def sae_settings(wildcards):
 def is_open(recording, model):
     """Say whether a model leaves something to the sweep."""
     settings = model_settings(CONFIG.of(recording), model)
-    return None in [settings[name] for name in ("n_latents", *TRIED)]
+    return None in [settings[name] for name in TRIED]
 
 
 def choice_of(wildcards):

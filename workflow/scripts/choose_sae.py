@@ -8,7 +8,8 @@ import typer
 
 from spikesieve.files import write_json
 from spikesieve.recording import read_table, write_table
-from spikesieve.sae.selection import TRIED, best
+from spikesieve.sae.names import TRIED
+from spikesieve.sae.selection import best
 
 app = typer.Typer(pretty_exceptions_enable=False, add_completion=False)
 

@@ -19,6 +19,7 @@ from spikesieve.latents.stability import stability
 from spikesieve.poisson import mean_deviance, poisson_deviance
 from spikesieve.sae.instances import in_threads
 from spikesieve.sae.model import SparseAutoencoder
+from spikesieve.sae.names import TRIED
 from spikesieve.sae.settings import Settings
 from spikesieve.thinning import thin
 
@@ -33,8 +34,6 @@ TRIAL_STEPS = 400
 CRITERION = "pattern_bits"
 #: Scores that differ by less than this share tell no width from another.
 NEARLY = 0.02
-#: Settings of a trial that a table of trials has columns for.
-TRIED = ("n_latents", "k", "smoothing", "masked_share", "learning_rate", "tau")
 
 
 def try_settings(train: Block, held_out: Block, settings: dict, *, n_seeds: int = N_SEEDS) -> dict:
