@@ -171,6 +171,7 @@ SET = {"n_latents": 16, "k": 2, "smoothing": 0.0}
         ),
         ({"weight_decay": 0.1}, "weight_decay 0.1 with optimiser 'adam'"),
         ({"judge_hidden": True}, "judge_hidden with masked_share 0"),
+        ({"causal": True}, "causal with smoothing 1.0"),
         ({"penalty_weight": 0.1}, "penalty_weight 0.1 without a penalty"),
     ],
     ids=str,

@@ -231,9 +231,10 @@ class SparseAutoencoder:
     ) -> scipy.sparse.csr_array:
         """Return the activations of each bin as float32 CSR ``(bin, latent)``.
 
-        A bin's depend on its own window alone, not on who is encoded beside it. With
-        ``readout="poisson"`` they are spikes that a latent explains in the bin. ``level`` numbers
-        the nested dictionaries, which are read by the encoder; ``hidden`` units are left out.
+        With ``readout="poisson"`` they are spikes that a latent explains in the bin. ``level``
+        numbers the nested dictionaries, which are read by the encoder; ``hidden`` units are left
+        out. A bin's depend on its window and ``4 * smoothing`` bins around, never beyond a gap; a
+        Poisson readout looks at no window, but twice ``4 * (smoothing + 0.5)`` bins further.
         """
         self._instance(instance)
         if self.readouts_ is not None and level is None:
