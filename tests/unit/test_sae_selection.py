@@ -208,6 +208,12 @@ def test_a_sweep_tries_one_setting_after_the_other_and_never_looks_at_test_bins(
     assert (other["pattern_bits"] != trials["pattern_bits"]).any()
 
 
+def test_a_sweep_over_nothing_tries_what_is_set():
+    settings = CHEAP | {"n_steps": 5, "n_latents": 12, "k": 3}
+    trials = sweep(table_of("train", "validation"), settings, {}, root_seed=0, recording="r")
+    assert trials[["n_latents", "k"]].values.tolist() == [[12, 3]]  # 500 bins are enough for 6
+
+
 def test_a_sweep_that_cannot_be_says_why():
     values = {"k": [2], "n_latents": [6]}
     with pytest.raises(InputError, match=r"'r'.*0 validation bins.*counts\.split"):

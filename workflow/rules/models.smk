@@ -15,7 +15,11 @@ def baseline_settings(wildcards):
 
 def sae_settings(wildcards):
     """Return the settings of one training as JSON; what is null there is chosen by the sweep."""
-    settings = model_settings(CONFIG.of(wildcards.recording), wildcards.model)
+    return closed(model_settings(CONFIG.of(wildcards.recording), wildcards.model))
+
+
+def closed(settings):
+    """Return settings as JSON without those that are open; no ``patience`` is a choice."""
     return canonical({key: v for key, v in settings.items() if v is not None or key == "patience"})
 
 
@@ -148,19 +152,16 @@ def sweep_settings(wildcards):
     recording = wildcards.recording
     settings = model_settings(CONFIG.of(recording), models_of(recording)[0])
     shorter = {"n_steps": CONFIG.of(recording)["sweep"]["n_steps"], "min_stability": 0.0}
-    # None of these: the grid says which width to try, and a trial has its own seeds.
-    changed = shorter | dict.fromkeys(["n_latents", "n_instances"])
-    kept = {key: v for key, v in (settings | changed).items() if v is not None or key == "patience"}
-    return canonical(kept)
+    return closed(settings | shorter | {"n_instances": None})  # a trial has its own seeds
 
 
 def sweep_values(wildcards):
     """Return the values to try as JSON, of what the first model leaves open."""
     recording = wildcards.recording
     settings = model_settings(CONFIG.of(recording), models_of(recording)[0])
-    values = CONFIG.of(recording)["sweep"]
-    tried = {name: values[name] for name in TRIED if settings[name] is None}
-    return json.dumps(tried | {"n_latents": [int(wildcards.n_latents)]})
+    # In this order; each width to try has a job of its own.
+    values = CONFIG.of(recording)["sweep"] | {"n_latents": [int(wildcards.n_latents)]}
+    return json.dumps({name: values[name] for name in TRIED if settings[name] is None})
 
 
 def notes_settings(wildcards):
