@@ -169,11 +169,13 @@ def notes_settings(wildcards):
     recording = wildcards.recording
     settings = model_settings(CONFIG.of(recording), models_of(recording)[0])
     values = CONFIG.of(recording)["sweep"]
-    first = {"k": (values["k"] or [settings["k"]])[0], "n_steps": values["n_steps"]}
+    if settings["masked_share"] is None:
+        settings |= {"masked_share": 0.0, "judge_hidden": False}
+    budget = {"k": settings["k"] or values["k"][0], "penalty": "auto", "penalty_weight": 0.0}
     read = {"readout": "encoder", "min_stability": 0.0, "n_instances": 1, "smoothing": 0.0}
-    left_out = ("n_latents", "levels")
-    chosen = settings | first | read | {"architecture": "batch_topk"}
-    return canonical({key: v for key, v in chosen.items() if key not in left_out})
+    asked = {"architecture": "batch_topk", "n_latents": None, "n_steps": values["n_steps"]}
+    chosen = settings | budget | read | asked
+    return closed({key: v for key, v in chosen.items() if key != "levels"})
 
 
 def sweep_tables(wildcards):
