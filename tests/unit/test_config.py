@@ -200,6 +200,31 @@ def test_what_the_sweep_could_choose_must_be_possible(schemas):
     read_config({"recordings": [ROW], "sae": hidden, "sweep": {"masked_share": [0.5]}}, schemas)
 
 
+def test_a_later_model_leaves_open_only_what_the_first_does(schemas):
+    open_k, fixed_k = {"k": None}, {"k": 4}
+    text = errors_of(
+        {"recordings": [ROW], "sae": {"models": {"own": fixed_k, "more": open_k}}}, schemas
+    )
+    assert "1 problem(s)" in text
+    assert "sae.models.more: k is null, but the sweep is over what the first model, own," in text
+    for models in ({"own": open_k, "more": fixed_k}, {"own": fixed_k, "more": fixed_k}):
+        assert read_config({"recordings": [ROW], "sae": {"models": models}}, schemas)
+
+
+def test_what_looks_at_validation_bins_needs_some(schemas):
+    counts = {"split": [["train", 7], ["test", 2]]}
+    given = {"recordings": [ROW], "counts": counts}
+    text = errors_of(given | {"sae": {"models": {"own": {}}}}, schemas)
+    assert "1 problem(s)" in text
+    assert "own: n_latents, k, smoothing, masked_share null" in text
+    assert "counts.split has no validation block" in text
+    closed = SET | {"masked_share": 0.5, "models": {"own": {}}}
+    assert read_config(given | {"sae": closed}, schemas)
+    text = errors_of(given | {"sae": closed | {"patience": 5}}, schemas)
+    assert "own: patience 5: counts.split has no validation block" in text
+    assert read_config({"recordings": [ROW], "sae": closed | {"patience": 5}}, schemas)
+
+
 def test_reading_the_configuration_needs_no_torch(root):
     code = (
         "import sys, yaml\n"
