@@ -347,6 +347,11 @@ def test_counts_can_only_be_joined_into_wider_bins(schemas):
     assert "60 is no whole multiple of the 25 ms" in text
     overrides["c"]["counts"]["bin_ms"] = 100
     assert read_config({"recordings": [row], "overrides": overrides}, schemas)
+    given = {"recordings": [ROW, row], "sweep": {"bin_ms": [60, 75]}}
+    text = errors_of(given, schemas)
+    assert "1 problem(s)" in text
+    assert "c.sweep.bin_ms: 60 is no whole multiple of the 25 ms" in text
+    assert read_config(given | {"overrides": {"c": {"sweep": {"bin_ms": [75]}}}}, schemas)
 
 
 def test_reading_does_not_change_what_was_given(shipped, schemas):
