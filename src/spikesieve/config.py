@@ -243,9 +243,17 @@ def _model_schema_problems(settings: dict, schema: dict) -> Iterator[str]:
 
 
 def _width_problems(config: Config, recording: str) -> Iterator[str]:
-    row, wanted = config.recordings[recording], config.of(recording)["counts"]["bin_ms"]
-    if row["source"] == "counts" and not whole_multiple(wanted, row["bin_ms"]):
-        yield (
-            f"overrides.{recording}.counts.bin_ms: {wanted} is no whole multiple of the "
-            f"{row['bin_ms']} ms that the recording was counted at"
-        )
+    """Yield widths that can't be made of a recording that came as counts.
+
+    ``counts.extra_bin_ms`` is drawn where it can be; what is asked of a sweep has to be possible.
+    """
+    row, of = config.recordings[recording], config.of(recording)
+    if row["source"] != "counts":
+        return
+    asked = {"counts.bin_ms": [of["counts"]["bin_ms"]], "sweep.bin_ms": of["sweep"]["bin_ms"]}
+    for key, widths in asked.items():
+        for wanted in (w for w in widths if not whole_multiple(w, row["bin_ms"])):
+            yield (
+                f"overrides.{recording}.{key}: {wanted} is no whole multiple of the "
+                f"{row['bin_ms']} ms that the recording was counted at"
+            )

@@ -34,11 +34,31 @@ def model_problems(of: dict[str, dict]) -> list[str]:
 
 
 def _problems(settings: dict) -> Iterator[str]:
-    sweep = settings["sweep"]
+    sweep, first = settings["sweep"], next(iter(settings["sae"]["models"]))
+    fixed = {k: v for k, v in model_settings(settings, first).items() if v is not None}
     for model in settings["sae"]["models"]:
-        chosen = model_settings(settings, model)
+        where, chosen = f"sae.models.{model}", model_settings(settings, model)
         left_open = [name for name, v in chosen.items() if v is None and name != "patience"]
-        yield from _tried(f"sae.models.{model}", chosen, {n: sweep[n] for n in left_open})
+        yield from _tried(where, chosen, {n: sweep[n] for n in left_open})
+        for name in (n for n in left_open if n in fixed):
+            yield (
+                f"{where}: {name} is null, but the sweep is over what the first model, {first}, "
+                f"leaves open, and there {name} is {fixed[name]}; set it here too, or make it "
+                "null there"
+            )
+        yield from _without_validation(where, chosen, left_open, settings["counts"]["split"])
+
+
+def _without_validation(where: str, chosen: dict, left_open: list, split: list) -> Iterator[str]:
+    """Yield what needs a validation block where ``counts.split`` has none."""
+    if "validation" in [name for name, _ in split]:
+        return
+    fix = "counts.split has no validation block; add one, such as [validation, 1]"
+    if left_open:
+        names = ", ".join(left_open)
+        yield f"{where}: {names} null (chosen on validation bins): {fix}, or set each"
+    if chosen["patience"] is not None:
+        yield f"{where}: patience {chosen['patience']}: {fix}, or set patience: null"
 
 
 def _tried(where: str, settings: dict, values: dict[str, list]) -> Iterator[str]:

@@ -11,7 +11,7 @@ from spikesieve.counts import NORMALISATIONS
 from spikesieve.errors import ConfigError
 from spikesieve.model_settings import SHARED
 from spikesieve.nulls import NULLS
-from spikesieve.sae.names import LOSSES, OPTIMISERS, OUTPUT_ACTIVATIONS, PENALTIES
+from spikesieve.sae.names import LOSSES, OPTIMISERS, OUTPUT_ACTIVATIONS, PENALTIES, TRIED
 from spikesieve.sae.schedules import SCHEDULES
 from spikesieve.sae.settings import (
     ARCHITECTURES,
@@ -171,6 +171,7 @@ SET = {"n_latents": 16, "k": 2, "smoothing": 0.0}
         ),
         ({"weight_decay": 0.1}, "weight_decay 0.1 with optimiser 'adam'"),
         ({"judge_hidden": True}, "judge_hidden with masked_share 0"),
+        ({"causal": True}, "causal with smoothing 1.0"),
         ({"penalty_weight": 0.1}, "penalty_weight 0.1 without a penalty"),
     ],
     ids=str,
@@ -197,6 +198,31 @@ def test_what_the_sweep_could_choose_must_be_possible(schemas):
     text = errors_of({"recordings": [ROW], "sae": hidden}, schemas)
     assert "own: judge_hidden with masked_share 0" in text
     read_config({"recordings": [ROW], "sae": hidden, "sweep": {"masked_share": [0.5]}}, schemas)
+
+
+def test_a_later_model_leaves_open_only_what_the_first_does(schemas):
+    open_k, fixed_k = {"k": None}, {"k": 4}
+    text = errors_of(
+        {"recordings": [ROW], "sae": {"models": {"own": fixed_k, "more": open_k}}}, schemas
+    )
+    assert "1 problem(s)" in text
+    assert "sae.models.more: k is null, but the sweep is over what the first model, own," in text
+    for models in ({"own": open_k, "more": fixed_k}, {"own": fixed_k, "more": fixed_k}):
+        assert read_config({"recordings": [ROW], "sae": {"models": models}}, schemas)
+
+
+def test_what_looks_at_validation_bins_needs_some(schemas):
+    counts = {"split": [["train", 7], ["test", 2]]}
+    given = {"recordings": [ROW], "counts": counts}
+    text = errors_of(given | {"sae": {"models": {"own": {}}}}, schemas)
+    assert "1 problem(s)" in text
+    assert "own: n_latents, k, smoothing, masked_share null" in text
+    assert "counts.split has no validation block" in text
+    closed = SET | {"masked_share": 0.5, "models": {"own": {}}}
+    assert read_config(given | {"sae": closed}, schemas)
+    text = errors_of(given | {"sae": closed | {"patience": 5}}, schemas)
+    assert "own: patience 5: counts.split has no validation block" in text
+    assert read_config({"recordings": [ROW], "sae": closed | {"patience": 5}}, schemas)
 
 
 def test_reading_the_configuration_needs_no_torch(root):
@@ -231,6 +257,10 @@ def test_the_schema_knows_the_names_that_the_library_knows(schemas):
     assert set(sae["nulls"]["items"]["enum"]) == {*NULLS, "random"}
     methods = schema["properties"]["baselines"]["properties"]["methods"]["items"]["enum"]
     assert set(methods) == {*BASELINES} - {"raw"}
+    assert {*TRIED} == {key for key, part in sae.items() if "null" in part.get("type", ())} - {
+        "patience"
+    }
+    assert {*TRIED} == {*schema["properties"]["sweep"]["properties"]} - {"bin_ms", "n_steps"}
     assert {*Settings._fields} - {"seed"} == {*sae} - {*SHARED} - {"n_instances"}
 
 
@@ -317,6 +347,11 @@ def test_counts_can_only_be_joined_into_wider_bins(schemas):
     assert "60 is no whole multiple of the 25 ms" in text
     overrides["c"]["counts"]["bin_ms"] = 100
     assert read_config({"recordings": [row], "overrides": overrides}, schemas)
+    given = {"recordings": [ROW, row], "sweep": {"bin_ms": [60, 75]}}
+    text = errors_of(given, schemas)
+    assert "1 problem(s)" in text
+    assert "c.sweep.bin_ms: 60 is no whole multiple of the 25 ms" in text
+    assert read_config(given | {"overrides": {"c": {"sweep": {"bin_ms": [75]}}}}, schemas)
 
 
 def test_reading_does_not_change_what_was_given(shipped, schemas):

@@ -11,9 +11,9 @@ from spikesieve.count_table import CountTable
 from spikesieve.errors import InputError
 from spikesieve.fitting import Block
 from spikesieve.sae import SparseAutoencoder
+from spikesieve.sae.names import TRIED
 from spikesieve.sae.selection import (
     BINS_PER_LATENT,
-    TRIED,
     best,
     candidates,
     choose,
@@ -223,6 +223,12 @@ def test_a_sweep_tries_one_setting_after_the_other_and_never_looks_at_test_bins(
     pd.testing.assert_frame_equal(trials.drop(columns="wall_s"), again.drop(columns="wall_s"))
     other = sweep(table, settings, values, root_seed=4, recording="r")
     assert (other["pattern_bits"] != trials["pattern_bits"]).any()
+
+
+def test_a_sweep_over_nothing_tries_what_is_set():
+    settings = CHEAP | {"n_steps": 5, "n_latents": 12, "k": 3}
+    trials = sweep(table_of("train", "validation"), settings, {}, root_seed=0, recording="r")
+    assert trials[["n_latents", "k"]].values.tolist() == [[12, 3]]  # 500 bins are enough for 6
 
 
 def test_a_sweep_that_cannot_be_says_why():

@@ -162,6 +162,7 @@ EXCLUDING = [
     ({"architecture": "topk", "levels": {8: 1, 16: 2}}, "did you mean 'matryoshka_topk'"),
     ({"n_latents": 32, "k": 2, "levels": {8: 1, 16: 2}}, "last level .16, 2., n_latents 32"),
     ({"judge_hidden": True}, "judge_hidden with masked_share 0"),
+    ({"causal": True, "smoothing": 0.5}, "causal with smoothing 0.5, .* later bins.*smoothing: 0"),
     ({"penalty_weight": 0.1}, "penalty_weight 0.1 without a penalty"),
     ({"architecture": "vanilla", "penalty": "l1"}, "penalty 'l1' with penalty_weight 0.*auto"),
     (

@@ -57,6 +57,20 @@ def test_smoothing_reaches_two_bins_of_half_a_deviation_and_never_beyond_a_gap()
         assert changed_at(sae, row) == reached(row, range(-2, 3))
 
 
+def test_explaining_away_looks_as_far_as_is_said():
+    smoothing, row = 0.5, 650
+    sae = small(k=2, smoothing=smoothing, readout="poisson").fit(TRAIN, BINS)
+    reach = int(4 * smoothing) + 2 * int(4 * (smoothing + 0.5))
+    changed = changed_at(sae, row)
+    assert changed <= reached(row, range(-reach, reach + 1))
+    assert max(changed) > row  # so it can't be causal
+
+
+def test_explaining_away_looks_at_one_bin_where_nothing_is_smoothed():
+    sae = small(k=2, causal=True, seq_len=3, readout="poisson").fit(TRAIN, BINS)
+    assert changed_at(sae, 650) == {650}
+
+
 def test_explaining_away_does_not_look_beyond_a_gap_either():
     sae = small(k=2, smoothing=0.5, readout="poisson").fit(TRAIN, BINS)
     for row in (399, 400, 894, 895):

@@ -19,6 +19,7 @@ from spikesieve.code_digest import code_digest
 from spikesieve.config import read_config
 from spikesieve.errors import ConfigError
 from spikesieve.model_settings import model_settings
+from spikesieve.sae.names import TRIED
 from spikesieve.widths import whole_multiple, width_text
 
 try:

@@ -1,10 +1,6 @@
 """Which files and settings the rules of models are about: runs, controls, sweeps."""
 
 
-#: Settings that a sweep may choose, in this order, besides the width, which makes jobs of its own.
-TRIED = ("smoothing", "k", "masked_share", "learning_rate", "tau")
-
-
 def null_file(name):
     """Return the path pattern of a file of a control run."""
     return f"results/nulls/{{recording}}/{{model}}/{{null}}/seed{{seed}}/{name}"
@@ -19,14 +15,18 @@ def baseline_settings(wildcards):
 
 def sae_settings(wildcards):
     """Return the settings of one training as JSON; what is null there is chosen by the sweep."""
-    settings = model_settings(CONFIG.of(wildcards.recording), wildcards.model)
+    return closed(model_settings(CONFIG.of(wildcards.recording), wildcards.model))
+
+
+def closed(settings):
+    """Return settings as JSON without those that are open; no ``patience`` is a choice."""
     return canonical({key: v for key, v in settings.items() if v is not None or key == "patience"})
 
 
 def is_open(recording, model):
     """Say whether a model leaves something to the sweep."""
     settings = model_settings(CONFIG.of(recording), model)
-    return None in [settings[name] for name in ("n_latents", *TRIED)]
+    return None in [settings[name] for name in TRIED]
 
 
 def choice_of(wildcards):
@@ -152,19 +152,16 @@ def sweep_settings(wildcards):
     recording = wildcards.recording
     settings = model_settings(CONFIG.of(recording), models_of(recording)[0])
     shorter = {"n_steps": CONFIG.of(recording)["sweep"]["n_steps"], "min_stability": 0.0}
-    # None of these: the grid says which width to try, and a trial has its own seeds.
-    changed = shorter | dict.fromkeys(["n_latents", "n_instances"])
-    kept = {key: v for key, v in (settings | changed).items() if v is not None or key == "patience"}
-    return canonical(kept)
+    return closed(settings | shorter | {"n_instances": None})  # a trial has its own seeds
 
 
 def sweep_values(wildcards):
     """Return the values to try as JSON, of what the first model leaves open."""
     recording = wildcards.recording
     settings = model_settings(CONFIG.of(recording), models_of(recording)[0])
-    values = CONFIG.of(recording)["sweep"]
-    tried = {name: values[name] for name in TRIED if settings[name] is None}
-    return json.dumps(tried | {"n_latents": [int(wildcards.n_latents)]})
+    # In this order; each width to try has a job of its own.
+    values = CONFIG.of(recording)["sweep"] | {"n_latents": [int(wildcards.n_latents)]}
+    return json.dumps({name: values[name] for name in TRIED if settings[name] is None})
 
 
 def notes_settings(wildcards):
@@ -172,11 +169,13 @@ def notes_settings(wildcards):
     recording = wildcards.recording
     settings = model_settings(CONFIG.of(recording), models_of(recording)[0])
     values = CONFIG.of(recording)["sweep"]
-    first = {"k": (values["k"] or [settings["k"]])[0], "n_steps": values["n_steps"]}
+    if settings["masked_share"] is None:
+        settings |= {"masked_share": 0.0, "judge_hidden": False}
+    budget = {"k": settings["k"] or values["k"][0], "penalty": "auto", "penalty_weight": 0.0}
     read = {"readout": "encoder", "min_stability": 0.0, "n_instances": 1, "smoothing": 0.0}
-    left_out = ("n_latents", "levels")
-    chosen = settings | first | read | {"architecture": "batch_topk"}
-    return canonical({key: v for key, v in chosen.items() if key not in left_out})
+    asked = {"architecture": "batch_topk", "n_latents": None, "n_steps": values["n_steps"]}
+    chosen = settings | budget | read | asked
+    return closed({key: v for key, v in chosen.items() if key != "levels"})
 
 
 def sweep_tables(wildcards):

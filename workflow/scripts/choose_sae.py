@@ -1,5 +1,6 @@
 """Choose the settings of a recording's dictionaries from the trials, without labels."""
 
+import warnings
 from pathlib import Path
 from typing import Annotated
 
@@ -8,7 +9,8 @@ import typer
 
 from spikesieve.files import write_json
 from spikesieve.recording import read_table, write_table
-from spikesieve.sae.selection import TRIED, best
+from spikesieve.sae.names import TRIED
+from spikesieve.sae.selection import best
 
 app = typer.Typer(pretty_exceptions_enable=False, add_completion=False)
 
@@ -22,10 +24,17 @@ def main(
 ) -> None:
     """Read the trials, write them as one table with the chosen one marked."""
     every = pd.concat([read_table(path, "trials") for path in tables], ignore_index=True)
-    winner = best(every[every["bin_ms"] == bin_ms])
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always", UserWarning)
+        winner = best(every[every["bin_ms"] == bin_ms])
+    # Beside what was chosen, where whoever reads it sees it; null where all is well.
+    warning = " ".join(str(w.message) for w in said if w.category is UserWarning) or None
+    if warning:
+        print(warning)
     write_table(trials, "trials", every.assign(chosen=every.index == winner.name))
     chosen = {name: winner[name].item() for name in TRIED}
-    write_json(choice, {"chosen": chosen, "by": winner.drop("wall_s").dropna().to_dict()})
+    by = winner.drop("wall_s").dropna().to_dict()
+    write_json(choice, {"chosen": chosen, "by": by, "warning": warning})
 
 
 if __name__ == "__main__":

@@ -8,17 +8,9 @@ import typer
 from spikesieve.figures.sae_sweep import draw_sae_sweep, sae_sweep_table
 from spikesieve.figures.style import save_figure
 from spikesieve.recording import read_table
+from spikesieve.sae.names import TRIED
 
 app = typer.Typer(pretty_exceptions_enable=False, add_completion=False)
-PARAMETERS = [
-    "smoothing",
-    "k",
-    "masked_share",
-    "learning_rate",
-    "tau",
-    "n_latents",
-    "bin_ms",
-]
 
 
 @app.command(help=__doc__)
@@ -28,7 +20,7 @@ def main(
     recording: Annotated[str, typer.Option(help="Id of the recording.")],
 ) -> None:
     """Read the trials and write the figure."""
-    table = sae_sweep_table(recording, read_table(trials, "trials"), PARAMETERS)
+    table = sae_sweep_table(recording, read_table(trials, "trials"), [*TRIED, "bin_ms"])
     save_figure(draw_sae_sweep(table), table, picture.with_suffix(""))
 
 

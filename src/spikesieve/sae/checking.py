@@ -11,6 +11,9 @@ from spikesieve.errors import InputError, suggest
 from spikesieve.sae.inputs import Data
 from spikesieve.sae.settings import Level, Settings
 
+#: Share of the bins, at the end, that choose and judge where nobody hands in a validation block.
+HELD_OUT = 0.1
+
 
 def find_device(name: str) -> torch.device:
     """Return the device of this name, ``"auto"`` being a GPU where there is one."""
@@ -47,6 +50,12 @@ def held_out_rows(validation: tuple, train_counts, train_target):
             allowed=f"{wanted}, as in the training bins",
         )
     return counts, bins, target
+
+
+def hold_out(counts, bins):
+    """Return the bins to train on, and the last tenth as a validation block."""
+    first = len(counts) - max(int(HELD_OUT * len(counts)), 1)
+    return (counts[:first], bins[:first]), (held := counts[first:], bins[first:], held)
 
 
 def check_held_out_needed(counts, left_open: list[str], s: Settings) -> None:

@@ -1,7 +1,7 @@
 """The notes' way to a width: from a tenth of the examples down, as long as nothing is lost.
 
-Kept beside the choice by left-out spikes, to be compared with it: reconstruction is what it looks
-at, and that rewards copying.
+Kept beside the choice by which hidden units fire (``spikesieve.sae.selection``), to be compared
+with it: reconstruction is what it looks at, and that rewards copying.
 """
 
 import numpy as np
@@ -37,7 +37,7 @@ def shrink_width(
     narrowest before both had fallen too far. ``settings`` as ``SparseAutoencoder`` has them; a
     width among them is left out, and ``k`` is at most the width.
     """
-    width, rows = max(int(ceiling * len(train.counts)), FLOOR), []
+    width, rows, fell = max(int(ceiling * len(train.counts)), FLOOR), [], False
     while True:
         k = min(settings["k"], width)
         model = SparseAutoencoder(**settings | {"n_latents": width, "k": k, "levels": ()})
@@ -46,14 +46,11 @@ def shrink_width(
         rows.append({"n_latents": width, **_both(held_out.counts.astype(np.float64), predicted)})
         first, last = rows[0], rows[-1]
         names = ("r2_units", "r2_bins")
-        if all(first[n] - last[n] > tolerance * abs(first[n]) for n in names):
+        fell = all(first[n] - last[n] > tolerance * abs(first[n]) for n in names)
+        if fell or width == FLOOR:
             break
-        narrower = int((1 - shrink) * width)
-        if width == FLOOR:
-            break
-        width = max(min(narrower, width - 1), FLOOR)
+        width = max(min(int((1 - shrink) * width), width - 1), FLOOR)
     table = pd.DataFrame(rows)
-    fell = len(table) > 1 and table["n_latents"].iloc[-1] > FLOOR
     return table.assign(chosen=np.arange(len(table)) == len(table) - (2 if fell else 1))
 
 

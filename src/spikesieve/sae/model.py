@@ -1,6 +1,5 @@
 """The sparse autoencoder as an estimator: counts in, numpy out, fit, transform, save, load."""
 
-import warnings
 from collections.abc import Callable
 from numbers import Integral
 from os import PathLike
@@ -14,8 +13,6 @@ from jaxtyping import Bool, Float, Integer, Real
 
 from spikesieve.errors import ContractError, InputError
 from spikesieve.latents.matching import SAME_FEATURE
-from spikesieve.latents.participation import LEAST_UNITS, effective_units
-from spikesieve.latents.stability import stability, surely
 from spikesieve.sae import architectures
 from spikesieve.sae.checking import (
     check_held_out_needed,
@@ -23,6 +20,7 @@ from spikesieve.sae.checking import (
     checked_latents,
     find_device,
     held_out_rows,
+    hold_out,
     known_rows,
     level_of,
     training_rows,
@@ -37,10 +35,10 @@ from spikesieve.sae.readout import (
     expected_counts,
     fit_readout,
     gated,
+    pruned,
     read,
     readouts_from,
     with_gate,
-    without_unstable,
 )
 from spikesieve.sae.settings import (
     ARCHITECTURES,
@@ -59,9 +57,6 @@ from spikesieve.sae.storing import (
     tensors_of_model,
 )
 from spikesieve.sae.training import TrainingError
-
-#: Share of the bins, at the end, that choose where nobody hands in a validation block.
-HELD_OUT = 0.1
 
 
 class SparseAutoencoder:
@@ -179,12 +174,10 @@ class SparseAutoencoder:
         held_out = None if validation is None else held_out_rows(validation, counts, target)
         if held_out is None:
             check_held_out_needed(counts, self._open, self.settings)
-        stable = self._open or self.settings.min_stability
-        if held_out is None and stable and target is counts and len(counts) > 1:
-            # What chooses also tells what is stable: it must not be what was learnt from.
-            first = len(counts) - max(int(HELD_OUT * len(counts)), 1)
-            held_out = (counts[first:], bins[first:], counts[first:])
-            counts, bins = counts[:first], bins[:first]
+        judged_apart = self._open or self.settings.min_stability
+        if held_out is None and judged_apart and target is counts and len(counts) > 1:
+            # What chooses and tells what is stable must not be what was learnt from.
+            (counts, bins), held_out = hold_out(counts, bins)
             target = counts
         if self._open:
             self._choose(counts, bins, target, held_out)
@@ -232,9 +225,10 @@ class SparseAutoencoder:
     ) -> scipy.sparse.csr_array:
         """Return the activations of each bin as float32 CSR ``(bin, latent)``.
 
-        A bin's depend on its own window alone, not on who is encoded beside it. With
-        ``readout="poisson"`` they are spikes that a latent explains in the bin. ``level`` numbers
-        the nested dictionaries, which are read by the encoder; ``hidden`` units are left out.
+        With ``readout="poisson"`` they are spikes that a latent explains in the bin. ``level``
+        numbers the nested dictionaries, which are read by the encoder; ``hidden`` units are left
+        out. A bin's depend on its window and ``4 * smoothing`` bins around, never beyond a gap; a
+        Poisson readout looks at no window, but twice ``4 * (smoothing + 0.5)`` bins further.
         """
         self._instance(instance)
         if self.readouts_ is not None and level is None:
@@ -396,19 +390,7 @@ class SparseAutoencoder:
         # of those that go, and where few do no latent gets to be active all the time.
         active = [self._gated(i, *judged) for i in instances]
         if s.min_stability:
-            units = [effective_units(readout.loadings.numpy()) for readout in self.readouts_]
-            self.stability_ = [
-                np.where(shared >= LEAST_UNITS, surely(r, codes), 0)
-                for shared, r, codes in zip(units, stability(active).matched_r, active, strict=True)
-            ]
-            n_stable = min(int((r >= s.min_stability).sum()) for r in self.stability_)
-            if n_stable < s.k:
-                text = f"{n_stable} of {s.n_latents} latents were found again by another training"
-                warnings.warn(f"{text}; the {s.k} that came nearest are kept", stacklevel=3)
-            self.readouts_ = [
-                without_unstable(readout, r, s.min_stability, s.k)
-                for readout, r in zip(self.readouts_, self.stability_, strict=True)
-            ]
+            self.stability_, self.readouts_ = pruned(self.readouts_, active, s.min_stability, s.k)
 
     def _gated(self, instance: int, counts, bins) -> scipy.sparse.csr_array:
         """Set an instance's gate by its budget on these bins; return what is active in them."""

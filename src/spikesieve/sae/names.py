@@ -1,5 +1,5 @@
-"""Names of losses, penalties and optimisers, and which go together: no torch, whose import costs
-each start of the workflow seconds."""
+"""Names of losses, penalties, optimisers and settings to choose, and which go together: no torch,
+whose import costs each start of the workflow seconds."""
 
 from spikesieve.errors import InputError, suggest
 
@@ -8,6 +8,8 @@ OUTPUT_ACTIVATIONS = ("none", "relu", "softplus")
 PENALTIES = ("l1", "l1_decoder_norm", "tanh")
 OPTIMISERS = ("adam", "adamw", "nadam", "lamb")
 TAKES_WEIGHT_DECAY = frozenset({"adamw", "lamb"})
+#: Settings that a sweep may choose, in the order in which it does.
+TRIED = ("smoothing", "k", "masked_share", "learning_rate", "tau", "n_latents")
 
 
 def check_pairing(loss: str, output_activation: str, normalisation: str = "none") -> None:

@@ -11,6 +11,7 @@ Kullback-Leibler divergence (Lee & Seung 1999), with the posterior mean under a 
 (Cemgil 2009, "Bayesian inference for nonnegative matrix factorisation models").
 """
 
+import warnings
 from typing import NamedTuple
 
 import numpy as np
@@ -19,6 +20,8 @@ import torch
 from jaxtyping import Bool, Float, Int, Real
 from torch import Tensor
 
+from spikesieve.latents.participation import LEAST_UNITS, effective_units
+from spikesieve.latents.stability import stability, surely
 from spikesieve.smoothing import smooth_gaussian
 
 #: Rows whose codes the loadings are learnt from; more would not move them.
@@ -95,6 +98,29 @@ def without_unstable(
     return Readout(*parts, readout.below[stay], readout.gate)
 
 
+def pruned(
+    readouts: list[Readout], active: list[scipy.sparse.csr_array], least: float, at_least: int
+) -> tuple[list[Float[np.ndarray, "latent"]], list[Readout]]:
+    """Return how stable each instance's latents are, and the readouts of those that are.
+
+    ``active`` is what each instance finds in the same bins. A latent's stability is the least that
+    its correlation with a partner in the other instances is; 0 if it stands for a single unit.
+    Warns where fewer than ``at_least`` reach ``least``: so many stay all the same.
+    """
+    found = [
+        np.where(effective_units(r.loadings.numpy()) >= LEAST_UNITS, surely(matched, codes), 0)
+        for r, matched, codes in zip(readouts, stability(active).matched_r, active, strict=True)
+    ]
+    n_stable = min(int((one >= least).sum()) for one in found)
+    if n_stable < at_least:
+        text = f"{n_stable} of {len(found[0])} latents were found again by another training"
+        warnings.warn(f"{text}; the {at_least} that came nearest are kept", stacklevel=3)
+    left = [
+        without_unstable(r, one, least, at_least) for r, one in zip(readouts, found, strict=True)
+    ]
+    return found, left
+
+
 def readout_tensors(readouts: list[Readout]) -> dict[str, Tensor]:
     """Return the readouts of a model's instances as named tensors."""
     return {
@@ -134,7 +160,8 @@ def read(
 ) -> Float[np.ndarray, "bin latent"]:
     """Return how many spikes of all units each latent explains in each bin, before the gate.
 
-    A bin's values depend on the bins within a few ``smoothing`` of it, and on no others.
+    A bin's values depend on the bins within ``4 * smoothing`` and twice ``4 * (smoothing + 0.5)`` of
+    it, and on no others; on its own alone without smoothing.
     ``hidden`` units are not looked at; what a latent explains counts theirs as well.
     """
     seen = slice(None) if hidden is None else torch.from_numpy(~hidden)

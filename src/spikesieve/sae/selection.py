@@ -19,6 +19,7 @@ from spikesieve.latents.stability import stability
 from spikesieve.poisson import mean_deviance, poisson_deviance
 from spikesieve.sae.instances import in_threads
 from spikesieve.sae.model import SparseAutoencoder
+from spikesieve.sae.names import TRIED
 from spikesieve.sae.settings import ARCHITECTURES, Settings
 from spikesieve.thinning import thin
 
@@ -33,8 +34,6 @@ TRIAL_STEPS = 400
 CRITERION = "pattern_bits"
 #: Scores that differ by less than this share tell no width from another.
 NEARLY = 0.02
-#: Settings of a trial that a table of trials has columns for.
-TRIED = ("n_latents", "k", "smoothing", "masked_share", "learning_rate", "tau")
 
 
 def try_settings(train: Block, held_out: Block, settings: dict, *, n_seeds: int = N_SEEDS) -> dict:
@@ -203,7 +202,8 @@ def candidates(shape: tuple[int, int], to_choose: Sequence[str], settings: dict)
     budgets = [k for k in (10, 6, 4, 2) if k <= settings.get("n_latents", widest)] or [1]
     # Masked and generous first: a dictionary that copies, where bins are few, or that may use too
     # few latents can't tell one smoothing from another.
-    values = {"smoothing": [1.0, 0.0, 2.0], "k": budgets, "masked_share": [0.5, 0.0]}
+    smoothing = [0.0] if settings.get("causal") else [1.0, 0.0, 2.0]
+    values = {"smoothing": smoothing, "k": budgets, "masked_share": [0.5, 0.0]}
     values["n_latents"] = widths
     return {name: options for name, options in values.items() if name in to_choose}
 

@@ -60,12 +60,13 @@ class Settings(NamedTuple):
     and truer where patterns overlap. With ``min_stability``, a Poisson readout leaves out latents
     that the other instances did not find again (|r| below it; there must be two instances).
 
-    Input: ``seq_len`` bins go in, of which the last (``causal``) or the middle one is "now".
-    ``window="filter"`` weights them by one learnt kernel before the encoder, ``"full"`` gives each
-    its own encoder weights. ``reconstruct`` lists the bins to reconstruct, 0 for now (a model
-    without it can't predict hidden units, nor be judged by the workflow). A random
-    ``masked_share`` of the units is hidden from each training bin, and has to be predicted;
-    with ``judge_hidden`` only they count. ``pre_bias`` is subtracted from the input.
+    Input: ``seq_len`` bins go in, of which the last (``causal``, without ``smoothing``: nothing
+    later is looked at) or the middle one is "now". ``window="filter"`` weights them by one learnt
+    kernel before the encoder, ``"full"`` gives each its own encoder weights. ``reconstruct`` lists
+    the bins to reconstruct, 0 for now (a model without it can't predict hidden units, nor be judged
+    by the workflow). A random ``masked_share`` of the units is hidden from each training bin, and
+    has to be predicted; with ``judge_hidden`` only they count. ``pre_bias`` is subtracted from the
+    input.
 
     Objective: ``loss`` (``tau``, ``epsilon``, ``under_weight`` belong to some of them) of what
     ``output_activation`` makes of the decoder's output; ``decoder_layers`` are widths of hidden
@@ -316,6 +317,12 @@ def _check_together(s: Settings) -> None:
         raise InputError(
             f"reconstruct {list(s.reconstruct)}",
             allowed=f"different ones of {list(s.offsets)}, the bins of the window",
+        )
+    if s.causal and s.smoothing:
+        # A Gaussian is centred on now, and so is what a Poisson readout asks of the bins around.
+        raise InputError(
+            f"causal with smoothing {s.smoothing}, which averages over later bins too",
+            fix="set smoothing: 0 (null would try what sweep.smoothing has), or causal: false",
         )
     if s.readout == "poisson" and not s.k:
         raise InputError("readout 'poisson' with k 0", fix="say how many latents a bin may use")

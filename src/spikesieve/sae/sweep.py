@@ -20,12 +20,13 @@ def sweep(
 
     Values of one setting after the other are tried, each at the best of those before it, side by
     side. Trained on training bins, scored on validation bins (test bins are never looked at).
-    A width is at most what the training bins are enough for, a ``k`` at most the width. Columns
-    as ``spikesieve.sae.selection.try_settings`` has them.
+    A width among ``values`` is at most what the training bins are enough for (one in ``settings``
+    is what was asked for), a ``k`` among them at most that width. Columns as
+    ``spikesieve.sae.selection.try_settings`` has them.
 
     Parameters
     ----------
-    values : setting -> values to try, the one to start from first.
+    values : setting -> values to try, the one to start from first; none try ``settings`` alone.
 
     Raises
     ------
@@ -44,7 +45,7 @@ def sweep(
         except SpikesieveError as error:
             raise type(error)(f"{error} (trial {tried})", recording=recording) from error
 
-    return pd.DataFrame(one_after_another(values, attempt)[1])
+    return pd.DataFrame(one_after_another(values, attempt)[1] or [attempt({})])
 
 
 def blocks(table: CountTable, *, recording: str) -> tuple[Block, Block]:
