@@ -160,7 +160,7 @@ def read(
 ) -> Float[np.ndarray, "bin latent"]:
     """Return how many spikes of all units each latent explains in each bin, before the gate.
 
-    A bin's values depend on the bins within ``4 * smoothing`` and twice ``4 * (smoothing + 0.5)`` of
+    A bin's values depend on bins within ``4 * smoothing`` and twice ``4 * (smoothing + 0.5)`` of
     it, and on no others; on its own alone without smoothing.
     ``hidden`` units are not looked at; what a latent explains counts theirs as well.
     """
