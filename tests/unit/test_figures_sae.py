@@ -93,10 +93,12 @@ def scores():
             for tier in "ABCD":
                 value = 1 - 0.1 * rank - 0.01 * seed
                 rows += [(tier, method, seed, name, value) for name in SCORES]
+                rows.append((tier, method, seed, "dead_fraction", 0.02 + 0.1 * (tier == "B")))
             rows += [("C", method, seed, f"recall_{x}", 0.6) for x in ("parents", "children")]
             rows += [
                 ("E", method, seed, "stable_share", 0.002),
                 ("E", method, seed, "recall", None),
+                ("E", method, seed, "dead_fraction", 0.0),
             ]
     return pd.DataFrame(rows, columns=["tier", "method", "seed", "metric", "value"])
 
@@ -368,12 +370,13 @@ class TestBenchmark:
     def test_every_target_has_its_line_and_is_judged(self, scores):
         table = recovery_benchmark_table(scores)
         assert len(part(table, "target")) == len(TARGETS)
-        # A, B and D reach theirs; parents and children (0.6) don't; E stays below its own.
-        assert "SAE reaches 5 of 7 targets" in draw_recovery_benchmark(table).get_suptitle()
+        # A, B and D reach theirs; parents and children (0.6) don't; E stays below its own, and
+        # so do dead latents but for those of B.
+        assert "SAE reaches 8 of 11 targets" in draw_recovery_benchmark(table).get_suptitle()
         assert part(table, "A recall", "mini")["x"].tolist() == pytest.approx(
             [0.9, 0.89, 0.88, 0.87, 0.86]
         )
-        assert part(table, "E recall").empty
+        assert part(table, "E recall").empty and part(table, "E dead_fraction").empty
 
     def test_one_tier_one_seed_one_method(self, scores):
         for tier in "AE":
