@@ -1,7 +1,7 @@
 """Null counts: what a method finds where nothing is shared between units.
 
 A third control needs no other counts: a dictionary that was drawn at random and never trained
-(``n_steps`` 0) shows what its nonlinearity alone makes of the real ones.
+(``UNTRAINED``) shows what its nonlinearity alone makes of the real ones.
 """
 
 from collections.abc import Callable
@@ -17,6 +17,10 @@ APART_BINS = 20
 #: In a shorter stretch a shift changes little.
 SHORTEST_BINS = 20
 _CELLS_AT_ONCE = 1 << 22
+#: Settings of an autoencoder that learns nothing but the scale of its input and its threshold. A
+#: Poisson readout would learn loadings from the counts whatever the dictionary, and pruning by a
+#: second instance would choose.
+UNTRAINED = {"n_steps": 0, "readout": "encoder", "min_stability": 0.0, "n_instances": 1}
 
 
 def shifted_counts(

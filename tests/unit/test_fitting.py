@@ -10,14 +10,18 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from sae_samples import planted
 
 from spikesieve.baselines import BASELINES
 from spikesieve.binning import binned_counter, write_counts
 from spikesieve.count_table import read_counts_table
 from spikesieve.errors import ContractError, InputError
 from spikesieve.fitting import derived_seed, fit_and_score
+from spikesieve.latents import features_found
+from spikesieve.latents.judging import read_latents
 from spikesieve.recording import read_table, write_table
 from spikesieve.sae import SparseAutoencoder
+from spikesieve.sae.checkpoints import read_model
 from spikesieve.sae.fitting import fit_sae
 from spikesieve.sae.training import TrainingError
 
@@ -37,11 +41,11 @@ def baseline(name):
     return lambda counts, bins, validation, **chosen: BASELINES[name](counts, bins, **chosen)
 
 
-def write(path, counts, invalid=NO_INTERVALS):
+def write(path, counts, invalid=NO_INTERVALS, units=UNITS):
     write_counts(
         path,
         binned_counter(counts, 50, 50),
-        UNITS,
+        units,
         invalid,
         SPLIT,
         duration_s=len(counts) * 0.05,
@@ -238,3 +242,20 @@ def test_scripts_run_without_snakemake(root, path, tmp_path, script, options, fi
     environment = os.environ | {"PYTHONPATH": str(root / "src")}
     subprocess.run(command, check=True, env=environment)
     assert {p.name for p in (tmp_path / "out").iterdir()} == files
+
+
+def test_the_random_control_learns_no_pattern_from_the_counts(root, tmp_path):
+    counts, features = planted(n_bins=2000, n_features=20)
+    path = write(tmp_path / "counts.parquet", counts, units=np.arange(30, dtype=np.int32))
+    read = {"readout": "poisson", "min_stability": 0.7, "n_instances": 2}
+    settings = json.dumps(SMALL_SAE | {"n_latents": 48} | read)
+    command = [sys.executable, root / "workflow/scripts/train_sae.py", path]
+    command += ["--recording", "r", "--model", "default", "--settings", settings]
+    command += ["--seed", "0", "--root-seed", "0", "--null", "random", "--folder", tmp_path / "out"]
+    subprocess.run(command, check=True, env=os.environ | {"PYTHONPATH": str(root / "src")})
+    rows = read_counts_table(path).rows("test")
+    latents = read_latents(tmp_path / "out/latents.parquet", rows, 48)
+    # A Poisson readout of the same random dictionary finds more than a third of them.
+    assert features_found(features[rows], latents).recall < 0.3
+    tensors, _ = read_model(tmp_path / "out")
+    assert not [name for name in tensors if name.startswith("readout")]

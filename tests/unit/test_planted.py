@@ -16,6 +16,22 @@ def test_a_tier_has_its_size_and_fires_at_its_rate(tier):
     assert planted.counts.mean() / plan.bin_s == pytest.approx(plan.mean_rate_hz, rel=0.01)
 
 
+@pytest.mark.parametrize(
+    ("tier", "base_hz", "loading_hz"),
+    [("A", 2.1, 34), ("B", 0.8, 12.5), ("C", 2.4, 37), ("D", 0.7, 10.5)],
+)
+def test_base_rates_and_loadings_are_what_the_caption_of_the_benchmark_says(
+    tier, base_hz, loading_hz
+):
+    drawn = [planted_counts(tier, seed, n_bins=8000) for seed in range(4)]
+    base = np.mean([p.base_rate_hz.mean() for p in drawn])
+    loading = np.mean([p.loadings[p.loadings > 0].mean() for p in drawn])
+    assert base == pytest.approx(base_hz, rel=0.15)
+    assert loading == pytest.approx(loading_hz, rel=0.15)
+    # Before both are scaled to the tier's mean rate: 2 Hz, and 30 Hz at a loading of 1.
+    assert loading / base == pytest.approx(15, rel=0.15)
+
+
 def test_counts_are_poisson_around_what_the_features_drive():
     planted = planted_counts("A", seed=2)
     expected = planted.base_rate_hz + planted.activations @ planted.loadings

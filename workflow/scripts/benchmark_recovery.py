@@ -6,8 +6,9 @@ from typing import Annotated, Optional
 import pandas as pd
 import typer
 
+from spikesieve.errors import InputError
 from spikesieve.files import atomic_path
-from spikesieve.latents.benchmark import METHODS, recovery_scores
+from spikesieve.latents.benchmark import AUTOENCODERS, METHODS, recovery_scores
 
 app = typer.Typer(pretty_exceptions_enable=False, add_completion=False)
 
@@ -28,8 +29,14 @@ def main(
         tables.append(recovery_scores(tier, seed, name))
         if len(tables[-1]):
             print(name, tables[-1].set_index("metric")["value"].round(3).to_dict(), flush=True)
+    scored = [table for table in tables if len(table)]
+    if not scored:
+        raise InputError(
+            f"tier {tier} with method {', '.join(method)}: nothing is planted that it could find",
+            allowed=", ".join(AUTOENCODERS),
+        )
     with atomic_path(output) as temporary:
-        pd.concat([t for t in tables if len(t)]).to_csv(temporary, index=False)
+        pd.concat(scored).to_csv(temporary, index=False)
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from spikesieve.fitting import fit_and_score
+from spikesieve.nulls import UNTRAINED
 from spikesieve.sae.fitting import fit_sae
 
 app = typer.Typer(pretty_exceptions_enable=False, add_completion=False)
@@ -47,11 +48,9 @@ def main(
         counts,
         folder,
         fit,
-        recording=recording,
-        settings=chosen | json.loads(settings) | ({"n_steps": 0} if null == "random" else {}),
-        seed=seed,
-        root_seed=root_seed,
+        settings=chosen | json.loads(settings) | (UNTRAINED if null == "random" else {}),
         null="none" if null == "random" else null,
+        **{"recording": recording, "seed": seed, "root_seed": root_seed},
     )
 
 

@@ -7,6 +7,7 @@ from matplotlib.figure import Figure
 
 from spikesieve.figures import style
 from spikesieve.figures.style import drawing_table, facts, header, part, rows
+from spikesieve.latents.matching import SAME_FEATURE
 
 #: Method of a run in its ``metrics`` table -> what its counts or its dictionary were.
 KINDS = {
@@ -19,24 +20,23 @@ NULL_COLOURS = {"shifted": "#5A5A5A", "Poisson": "#8C8C8C", "random dictionary":
 EDGES = np.linspace(0, 1, 21)
 
 
-def sae_stability_table(
-    recording: str, metrics: list[pd.DataFrame], *, stable_from: float = 0.7
-) -> pd.DataFrame:
+def sae_stability_table(recording: str, metrics: list[pd.DataFrame]) -> pd.DataFrame:
     """Return the drawing table of the figure.
 
     Parameters
     ----------
     metrics : the ``metrics`` table of each run, with a row of metric ``stability`` for each
-        latent: \\|r\\| with its partner in the other seeds, 0 without one. ``method`` says what the
-        run was fitted on (``KINDS``); the nulls of a model carry its ``model``.
-    stable_from : a latent of this stability or more counts as stable.
+        latent (\\|r\\| with its partner in the other seeds, 0 without one) and of
+        ``stable_fraction`` for each seed (the share of its latents that is surely stable, see
+        ``spikesieve.latents.judging``). ``method`` says what the run was fitted on (``KINDS``);
+        the nulls of a model carry its ``model``.
     """
     every = pd.concat(metrics)
-    every = every[every["metric"] == "stability"].drop_duplicates(
-        ["model", "method", "seed", "latent"]
+    every = every[every["metric"].isin(["stability", "stable_fraction"])].drop_duplicates(
+        ["model", "method", "seed", "metric", "latent"]
     )
     every = every.assign(value=every["value"].fillna(0.0))
-    parts = [facts(recording=recording, stable_from=stable_from)]
+    parts = [facts(recording=recording)]
     place = 0
     for model in dict.fromkeys(every["model"]):
         first = place
@@ -44,23 +44,23 @@ def sae_stability_table(
             run = every[(every["model"] == model) & (every["method"] == method)]
             if run.empty:
                 continue
-            parts += _column(f"{model}: {kind}", place, run, stable_from)
+            parts += _column(f"{model}: {kind}", place, run)
             place += 1
         parts.append(rows("model", model, float(first), x_stop=float(place - 1)))
         place += 0.6
     return drawing_table(*parts)
 
 
-def _column(name: str, place: float, run: pd.DataFrame, stable_from: float) -> list[pd.DataFrame]:
-    share = np.histogram(run["value"].clip(0, 1), EDGES)[0] / len(run)
-    seeds = run.groupby("seed")["value"]
-    stable = seeds.agg(lambda v: (v >= stable_from).mean())
+def _column(name: str, place: float, run: pd.DataFrame) -> list[pd.DataFrame]:
+    latents = run.loc[run["metric"] == "stability", "value"]
+    stable = run[run["metric"] == "stable_fraction"].set_index("seed")["value"]
+    share = np.histogram(latents.clip(0, 1), EDGES)[0] / len(latents)
     # As wide as its share of the latents; the widest bin of each column has the same width.
     half = 0.42 * share / share.max()
     label = [f"share {s:.4g}" for s in share]
     return [
         rows("distribution", name, place - half, EDGES[:-1], x_stop=place + half, label=label),
-        rows("median", name, float(place), float(run["value"].median()), label=str(len(run))),
+        rows("median", name, float(place), float(latents.median()), label=str(len(latents))),
         rows(
             "share",
             name,
@@ -78,19 +78,17 @@ def draw_sae_stability(table: pd.DataFrame) -> Figure:
     about = header(table)
     figure = style.new_figure(100)
     above, below = figure.subplots(2, 1, sharex=True, height_ratios=[1.5, 1])
-    limit = float(about["stable_from"])
     style.title_figure(figure, about["recording"], _verdict(table))
     if part(table, "median").empty:
         for ax in (above, below):
             style.say(ax, "No stability: it needs two seeds or more")
             ax.set(xticks=[], yticks=[])
     else:
-        _draw_distributions(above, table, limit)
+        _draw_distributions(above, table)
         _draw_shares(below, table)
     above.set(title="|r| of each latent with its partner in other seeds", ylabel="Stability (|r|)")
-    below.set(
-        title=f"Share of stable latents (|r| of {limit:g} or more)", ylabel="Share of latents"
-    )
+    title = f"Share of stable latents (|r| surely {SAME_FEATURE:g} or more, of two units at least)"
+    below.set(title=title, ylabel="Share of latents")
     style.letter_panels([above, below])
     return figure
 
@@ -121,7 +119,7 @@ def _looks(table: pd.DataFrame) -> dict[str, str]:
     return colours
 
 
-def _draw_distributions(ax: Axes, table: pd.DataFrame, limit: float) -> None:
+def _draw_distributions(ax: Axes, table: pd.DataFrame) -> None:
     """Draw each column as its histogram, mirrored."""
     colours = _looks(table)
     for name, one in part(table, "distribution").groupby("series", sort=False):
@@ -131,7 +129,7 @@ def _draw_distributions(ax: Axes, table: pd.DataFrame, limit: float) -> None:
     ax.hlines(
         medians["y"], medians["x"] - 0.42, medians["x"] + 0.42, color=style.BLACK, linewidth=1.4
     )
-    ax.axhline(limit, color=style.GREY, linestyle="--", linewidth=0.8, zorder=0)
+    ax.axhline(SAME_FEATURE, color=style.GREY, linestyle="--", linewidth=0.8, zorder=0)
     for _, median in medians.iterrows():
         n = ("n = " if len(medians) <= 10 else "") + f"{int(median['label']):,}"
         ax.annotate(n, (median["x"], 1.02), ha="center", va="bottom", fontsize=6.5)

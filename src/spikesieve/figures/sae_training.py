@@ -20,8 +20,6 @@ PANELS = {
     "l0": ("Active latents, mean over a batch", "L0 (latents per bin)"),
     "l0_level": ("Active latents of each level", "L0 (latents per bin)"),
     "live_fraction": ("Latents in use", "Live fraction of latents"),
-    "validation_loss": ("Loss on validation bins", "Loss"),
-    "validation_r2": ("Reconstruction of validation bins", "R² (1 is perfect)"),
     "validation_cosmoothing": ("Hidden units of validation bins", "Pooled R² (1 is perfect)"),
     "gradient_norm": ("Gradient", "Norm of the gradient"),
     "learning_rate": ("Schedule", "Learning rate (per step)"),

@@ -84,7 +84,7 @@ def features_found(
     matches["found"] = found.astype("boolean").where(varies)
     n_live, n_found = _n_live(latents), int(found.sum())
     recall = n_found / varies.sum() if varies.any() else np.nan
-    precision = n_found / n_live if n_live else np.nan
+    precision = n_found / n_live if n_live and varies.any() else np.nan
     return FeaturesFound(
         recall=float(recall),
         precision=float(precision),
