@@ -208,6 +208,12 @@ def test_at_least_k_latents_stay_however_unstable():
     assert len(without_unstable(known_readout(), stability, 0.7, 20).kept) == 8
 
 
+def test_of_latents_that_are_all_unstable_those_that_explain_most_stay():
+    mean = torch.tensor([0.1, 0.1, 9, 0.1, 0.1, 7, 0.1, 0.1])
+    left = without_unstable(known_readout(mean=mean), np.zeros(8), 0.7, 2)
+    assert left.kept.tolist() == [2, 5]
+
+
 def test_min_stability_leaves_fewer_and_truer_latents(pair):
     assert all(2 <= len(r.kept) < 24 for r in pair.readouts_)
     latents = pair.transform(TEST)

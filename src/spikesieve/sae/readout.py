@@ -91,8 +91,9 @@ def without_unstable(
     ``at_least`` so many stay, the most stable, even where fewer are. What the others explained on
     average joins the base rates: nobody else is to be blamed for it.
     """
-    floor = min(least, float(np.sort(stability)[-min(at_least, len(stability))]))
-    stay = torch.from_numpy(stability >= floor)
+    explains = (readout.mean * readout.loadings.sum(dim=1)).numpy()
+    nearest = np.lexsort((-explains, -stability))[:at_least]  # of equals, those that explain most
+    stay = torch.from_numpy((stability >= least) | np.isin(np.arange(len(stability)), nearest))
     base = readout.base + readout.mean[~stay] @ readout.loadings[~stay]
     parts = (readout.loadings[stay], base, readout.mean[stay], readout.kept[stay])
     return Readout(*parts, readout.below[stay], readout.gate)
