@@ -24,11 +24,11 @@ METRICS = {
     "mean_abs_r": "Mean |r| of pairs",
     "dead_fraction": "Dead latents (share)",
 }
-#: Metrics of single tiers -> title, axis label; they share the last column.
+#: Tier and metric that is drawn of no other -> title, axis label; they share the last column.
 SPECIAL = {
-    "recall_parents": ("parents", "Recall"),
-    "recall_children": ("children", "Recall"),
-    "stable_share": ("stable latents", "Share of latents"),
+    ("C", "recall_parents"): ("parents", "Recall"),
+    ("C", "recall_children"): ("children", "Recall"),
+    ("E", "stable_share"): ("stable latents", "Share of latents"),
 }
 TIERS = {
     "A": "60 features",
@@ -61,7 +61,7 @@ def recovery_benchmark_table(
     ----------
     scores : columns ``tier``, ``method``, ``seed``, ``metric``, ``value``; methods in the order to
         draw them, ours first (``sae``), on smoothed counts with the ending ``_smoothed``. Other
-        metrics than those of ``METRICS`` and ``SPECIAL`` are left out.
+        metrics than ``METRICS`` and those of ``SPECIAL`` are left out.
     """
     scores = scores.assign(model=scores["method"])
     runs = [run for _, run in scores.groupby("method", sort=False)]
@@ -73,14 +73,9 @@ def recovery_benchmark_table(
         for column, tier in enumerate(tiers)
         for row, metric in enumerate(METRICS)
     }
-    special = [
-        (tier, metric)
-        for metric in SPECIAL
-        for tier in TIERS
-        if ((every["tier"] == tier) & (every["metric"] == metric)).any()
-    ]
-    for row, (tier, metric) in enumerate(special):
-        cells[tier, metric] = (float(row), float(len(tiers)), f"{tier}: {SPECIAL[metric][0]}")
+    known = {*zip(every["tier"], every["metric"], strict=True)}
+    for row, cell in enumerate(cell for cell in SPECIAL if cell in known):
+        cells[cell] = (float(row), float(len(tiers)), f"{cell[0]}: {SPECIAL[cell][0]}")
     parts = [facts(n_seeds=scores["seed"].nunique(), n_tiers=scores["tier"].nunique()), methods]
     for (tier, metric), (row, column, title) in cells.items():
         panel = f"{tier} {metric}"
@@ -106,9 +101,9 @@ def draw_recovery_benchmark(table: pd.DataFrame) -> Figure:
     for _, panel in panels.iterrows():
         cell = int(panel["y"]), int(panel["x"])
         used.add(cell)
-        ax, (_, metric) = axes[cell], panel["series"].split(" ", 1)
+        ax, (tier, metric) = axes[cell], panel["series"].split(" ", 1)
         draw_points(ax, table, panel["series"], "Not scored")
-        label = METRICS[metric] if metric in METRICS else SPECIAL[metric][1]
+        label = METRICS[metric] if metric in METRICS else SPECIAL[tier, metric][1]
         ax.set(title=panel["label"], xlabel=label, xlim=(0, 1.02))
         if metric in AT_MOST:
             points = part(table, panel["series"])["x"]
