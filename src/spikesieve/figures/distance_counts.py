@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
-from matplotlib.colors import LogNorm
+from matplotlib.colors import LinearSegmentedColormap, LogNorm
 from matplotlib.figure import Figure
 
 from spikesieve.distance.scores import coarse_counts
@@ -16,8 +16,8 @@ from spikesieve.figures.distance_trains import method_counts
 from spikesieve.figures.style import drawing_table, facts, header, part, rows
 
 WIDTH_S = 0.1
-#: Shades of how often a pair of counts comes, legible without colour.
-SHADES = "cividis_r"
+#: Shades of how often a pair of counts comes, from pale to dark: legible without colour.
+SHADES = LinearSegmentedColormap.from_list("times", ["#D3E3EF", style.BLUE, "#001726"])
 _COLUMNS = 4
 
 

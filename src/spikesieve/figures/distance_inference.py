@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from spikesieve.errors import InputError
 from spikesieve.figures import style
 from spikesieve.figures.distance_methods import looks, ordered, pretty
+from spikesieve.figures.distance_trains import TRUTH
 from spikesieve.figures.style import drawing_table, facts, header, part, rows
 
 #: Series of panel ``distance``: what is drawn, its colour and line.
@@ -67,7 +68,7 @@ def distance_inference_table(
     if first:
         curves["implied"] = _implied(np.asarray(spikes[first]), n, max_distance, minimum)
     ms = (np.arange(n) - prefix + 0.5) * bin_s * 1000
-    trains = {"truth": true_spikes} | {name: spikes[name] for name in methods}
+    trains = {TRUTH: true_spikes} | {name: spikes[name] for name in methods}
     parts = [facts(recording=recording, unit=unit, first=first, start_ms=ms[0], stop_ms=ms[-1])]
     parts += [
         rows("distance", name, ms, np.asarray(d, float) * bin_s * 1000)
@@ -113,7 +114,7 @@ def _said(table: pd.DataFrame) -> str:
     """Say how many spikes there are, and how many each method infers."""
     n = part(table, "train").set_index("series")["x"]
     told = [f"{pretty(name)} {int(k)}" for name, k in n.iloc[1:4].items()]
-    true = style.plural(int(n["truth"]), "true spike")
+    true = style.plural(int(n[TRUTH]), "true spike")
     return f"{true} from now on" + (", inferred: " + ", ".join(told) if told else "")
 
 
@@ -139,11 +140,11 @@ def _span(ax: Axes, about: dict[str, str]) -> None:
 def _draw_trains(ax: Axes, table: pd.DataFrame, about: dict[str, str]) -> None:
     trains = part(table, "train")
     names = list(trains["series"])
-    colours = {"truth": style.BLACK} | {n: k["color"] for n, k in looks(names[1:]).items()}
+    colours = {TRUTH: style.BLACK} | {n: k["color"] for n, k in looks(names[1:]).items()}
     for name, y in zip(names, trains["y"], strict=True):
         spikes = part(table, "spikes", name)["x"]
         ax.vlines(spikes, y - 0.36, y + 0.36, colours[name], linewidth=1.3)
-    ax.set_yticks(trains["y"], [n if n == "truth" else pretty(n) for n in names])
+    ax.set_yticks(trains["y"], [n if n == TRUTH else pretty(n) for n in names])
     ax.set_ylim(len(names) - 0.4, -0.6)
     ax.tick_params(axis="y", length=0)
     ax.set(title="Spikes", xlabel="Time from now (ms); before it the past is known")
@@ -163,8 +164,8 @@ def _draw_energy(ax: Axes, table: pd.DataFrame) -> None:
     colour = looks([first])[first]["color"] if first else style.BLUE
     ax.plot(known["x"], known["y"], color=colour, marker=".", markersize=2.5)
     n = part(table, "train").set_index("series")["x"]
-    label = style.plural(int(n["truth"]), "true spike")
-    ax.axvline(n["truth"], color=style.BLACK, linewidth=0.8, linestyle="--", label=label)
+    label = style.plural(int(n[TRUTH]), "true spike")
+    ax.axvline(n[TRUTH], color=style.BLACK, linewidth=0.8, linestyle="--", label=label)
     if first in n:
         stopped = known[known["x"] == n[first]].iloc[:1]
         ax.scatter(

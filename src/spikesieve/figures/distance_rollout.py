@@ -12,7 +12,7 @@ from scipy.ndimage import gaussian_filter1d
 from spikesieve.distance.scores import schreiber_similarity
 from spikesieve.figures import style
 from spikesieve.figures.distance_methods import explain_methods, looks, pretty
-from spikesieve.figures.distance_trains import method_counts
+from spikesieve.figures.distance_trains import TRUTH, method_counts
 from spikesieve.figures.style import drawing_table, facts, header, part, rows
 
 #: Units are chosen by this similarity of the first method, in seconds of smoothing.
@@ -24,7 +24,6 @@ RATE_SIGMA_S = 0.02
 N_RATES = 3
 #: Steps of the drawn rates, in bins.
 _EVERY = 4
-TRUTH = "truth"
 
 
 def distance_rollout_table(

@@ -92,13 +92,17 @@ def draw_distance_scores(table: pd.DataFrame) -> Figure:
 
 
 def _best(table: pd.DataFrame) -> str:
-    """Say which method leads, and the runner-up; controls don't run."""
+    """Say which method leads, and the runner-up, with count ratios; controls don't run."""
     curve = part(table, "schreiber")
     at = curve[np.isclose(curve["x"], TITLE_SCALE_MS)]
     at = at[~at["series"].map(method_of).isin(CONTROLS)].sort_values("y", ascending=False)
     if at.empty:
         return "no method was scored"
-    told = [f"{pretty(row['series'])} ({row['y']:.2f})" for _, row in at.iterrows()]
+    ratio = part(table, "count_ratio mean").set_index("series")["y"]
+    told = [
+        f"{pretty(row['series'])} ({row['y']:.2f}, count ratio {ratio[row['series']]:.2f})"
+        for _, row in at.iloc[:2].iterrows()
+    ]
     where = f"Schreiber similarity at {TITLE_SCALE_MS} ms"
     if len(told) == 1:
         return f"{where} of {told[0]}"

@@ -9,6 +9,9 @@ from jaxtyping import Int64
 from spikesieve.errors import InputError
 from spikesieve.figures.distance_methods import ordered
 
+#: Name of the true spikes where they stand beside the methods'.
+TRUTH = "truth"
+
 
 def train_counts(
     spikes: pd.DataFrame, unit_ids: list[int], first_bin: int, n_bins: int
