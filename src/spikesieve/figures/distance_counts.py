@@ -66,7 +66,7 @@ def distance_counts_table(
 def _coarse(counts, bin_s: float):
     """Return counts in 100 ms (unit, wide bin)."""
     wide = [coarse_counts(train, WIDTH_S, bin_s) for train in counts]
-    return np.array(wide).reshape(len(counts), -1)
+    return np.array(wide) if wide else np.zeros((0, 0))
 
 
 def _pearson(x, y) -> float:

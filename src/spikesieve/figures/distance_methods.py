@@ -125,6 +125,8 @@ def explain_methods(figure: Figure, names: Sequence[str], **others: Line2D) -> N
         for name, look in looks(names).items()
     }
     handles |= {text.replace("_", " "): line for text, line in others.items()}
+    if not handles:
+        return
     length = sum(len(text) + 11 for text in handles)
     columns = -(-len(handles) // -(-length // style.LEGEND_LENGTH))
     figure.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=columns)

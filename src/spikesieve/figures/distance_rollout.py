@@ -63,7 +63,7 @@ def distance_rollout_table(
             split=split,
             n_units=len(unit_ids),
             first=first,
-            start_s=f"{start * bin_s:.1f}",
+            start_s=f"{start * bin_s:.6f}",
             seconds=f"{n_shown * bin_s:.3g}",
         ),
         rows("method", [*inferred_counts], y=np.arange(1.0, len(inferred_counts) + 1)),
@@ -136,7 +136,8 @@ def draw_distance_rollout(table: pd.DataFrame) -> Figure:
             _draw_rates(below, table, number, names)
         below.set_ylabel("Rate (Hz)")
     axes[-1].set_xlim(0, float(about["seconds"]))
-    axes[-1].set_xlabel(f"Time (s) from {about['start_s']} s after the rollout's start")
+    start_s = float(about["start_s"])
+    axes[-1].set_xlabel(f"Time (s) from {start_s:.1f} s after the rollout's start")
     truth = Line2D([], [], color=style.PALE, linewidth=5)
     explain_methods(figure, _with_rate(table, names), **{"truth (rate)": truth})
     style.letter_panels([*axes[::2]])

@@ -148,7 +148,7 @@ def _apart(ticks: list[float]) -> list[float]:
 
 
 def _short(n: float) -> str:
-    for size, letter in ((1e6, "M"), (1e3, "k")):
+    for size, letter in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
         if n >= size:
             return f"{n / size:.3g}{letter}"
     return f"{n:g}"
