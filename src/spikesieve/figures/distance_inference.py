@@ -14,11 +14,11 @@ from spikesieve.figures.distance_methods import looks, ordered, pretty
 from spikesieve.figures.distance_trains import TRUTH
 from spikesieve.figures.style import drawing_table, facts, header, part, rows
 
-#: Series of panel ``distance``: what is drawn, its colour and line.
+#: Series of panel ``distance``: what is drawn, and its line (the last in its method's colour).
 CURVES = {
     "true": ("true", {"color": style.PALE, "linewidth": 3.0}),
     "predicted": ("predicted", {"color": style.BLACK, "linewidth": 1.0}),
-    "implied": ("of the spikes inferred", {"color": style.VERMILION, "linestyle": "--"}),
+    "implied": ("of the spikes inferred", {"linestyle": "--", "linewidth": 1.3}),
 }
 
 #: The method that switches nodes off; its spikes imply the distance that is drawn, where there.
@@ -122,8 +122,10 @@ def _draw_distance(ax: Axes, table: pd.DataFrame, about: dict[str, str]) -> None
     for name, (text, look) in CURVES.items():
         curve = part(table, "distance", name)
         if len(curve):
-            label = f"{text}: {pretty(about['first'])}" if name == "implied" else text
-            ax.plot(curve["x"], curve["y"], label=label, **look)
+            if name == "implied":
+                text = f"{text}: {pretty(about['first'])}"
+                look = look | {"color": looks([about["first"]])[about["first"]]["color"]}
+            ax.plot(curve["x"], curve["y"], label=text, **look)
     top = np.nanmax([part(table, "distance")["y"].max(), 1.0])
     ax.set_ylim(0, 1.3 * top)  # room for the legend
     ax.legend(loc="upper left", ncols=3, handlelength=1.6, columnspacing=1.2)
@@ -173,7 +175,7 @@ def _draw_energy(ax: Axes, table: pd.DataFrame) -> None:
             stopped["y"],
             40,
             "none",
-            edgecolors=style.VERMILION,
+            edgecolors=style.BLACK,
             linewidths=1.4,
             zorder=4,
             label=f"{pretty(first)} stops",

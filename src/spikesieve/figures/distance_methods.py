@@ -49,7 +49,7 @@ def pretty(name: str) -> str:
     """Return a method's name as it reads in a figure."""
     method, *model = name.split(_BY, 1)
     text = METHODS[method][0] if method in METHODS else method.replace("_", " ")
-    return style.shortened(_BY.join([text, *model]), 30)
+    return style.shortened(text + "".join(f" ({m})" for m in model), 30)
 
 
 def looks(names: Sequence[str]) -> dict[str, dict]:

@@ -1,8 +1,10 @@
 """Sizes of the network: does validation loss tell which size gives the better spike trains?"""
 
+import matplotlib as mpl
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from scipy.stats import spearmanr
 
@@ -84,7 +86,7 @@ def draw_distance_sizes(table: pd.DataFrame) -> Figure:
     axes = figure.subplot_mosaic(spans)
     n = ", ".join(style.plural(int(about[f"n_{what}s"]), what) for what in ("model", "run"))
     style.title_figure(figure, about["recording"], f"{about['split']} bins, {n}: {_said(table)}")
-    colours = {m: style.CYCLE[i % len(style.CYCLE)] for i, m in enumerate(models)}
+    colours = _colours(models)
     titles = {LOSS: ("Validation loss", "Loss")}
     titles |= {metric: (title, label) for metric, (_, title, label) in SCORES.items()}
     for panel, (title, label) in titles.items():
@@ -94,10 +96,20 @@ def draw_distance_sizes(table: pd.DataFrame) -> Figure:
         _draw_loss(axes[f"{metric} loss"], table, metric, colours)
         axes[f"{metric} loss"].set(xlabel="Validation loss", ylabel=titles[metric][1])
     keys = {style.shortened(m.replace("_", " "), 30): c for m, c in colours.items()}
-    if 0 < len(models) <= len(style.CYCLE):
+    if len(models) > len(style.CYCLE):
+        keys = {key: c for i, (key, c) in enumerate(keys.items()) if i in (0, len(keys) - 1)}
+    if keys:
         style.explain_colours(figure, keys)
     style.letter_panels([*axes.values()])
     return figure
+
+
+def _colours(models: list[str]) -> dict[str, str]:
+    """Return a colour for each model: of the cycle, or, where they are many, from dark to light."""
+    if len(models) <= len(style.CYCLE):
+        return dict(zip(models, style.CYCLE, strict=False))
+    shades = mpl.colormaps["magma"](np.linspace(0.1, 0.8, len(models)))
+    return {model: to_hex(shade) for model, shade in zip(models, shades, strict=True)}
 
 
 def _said(table: pd.DataFrame) -> str:
