@@ -4,6 +4,7 @@ import itertools
 
 import numpy as np
 import pytest
+from distance_trains import windows
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -148,8 +149,6 @@ def test_clean_distances_give_back_every_train(space):
 
 def test_clean_distances_of_both_sides_give_back_every_train():
     """Distances to past spikes too: the cap of the last one stands for all of them."""
-    from test_distance_em import windows
-
     distance, last, truth = windows(300)
     for space in ("linear", "log"):
         options = {"method": "exact", "space": space, "prefix": 32, "capped": True}

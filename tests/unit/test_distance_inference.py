@@ -2,11 +2,12 @@
 
 import numpy as np
 import pytest
+from distance_trains import windows
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from spikesieve.distance import infer_spikes
+from spikesieve.distance import infer_spikes, spike_distance
 from spikesieve.distance.inference import METHODS
 from spikesieve.distance.inference.cumulative import carry_on
 from spikesieve.distance.inference.sampled import sample_counts
@@ -121,8 +122,6 @@ def test_more_counts_than_bins_fill_them():
 
 def test_gradient_moves_spikes_to_where_distances_are_small():
     """From equal spacing to the planted train, which is regular enough for the right number."""
-    from spikesieve.distance import spike_distance
-
     train = np.zeros(160, bool)
     train[[50, 79, 121, 150]] = True
     distance = spike_distance(train, max_distance=198)[None, :128]
@@ -137,8 +136,6 @@ def test_gradient_moves_spikes_to_where_distances_are_small():
 
 @pytest.mark.parametrize("space", ["linear", "log"])
 def test_gradient_leaves_a_perfect_placement_alone(space):
-    from test_distance_em import windows
-
     distance, last, truth = windows(100)
     found = infer_spikes(distance, last_spike=last, prefix=32, method="em")
     right = (found == truth).all(axis=1)
