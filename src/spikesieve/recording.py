@@ -122,8 +122,36 @@ CONTRACTS: dict[str, dict[str, pa.DataType]] = {
     },
     "counts": {"time_s": pa.float64(), "split": pa.string()},
     "binned": {"time_s": pa.float64()},
+    "distance_bins": {"time_s": pa.float64(), "split": pa.string()},
+    "inferred_spikes": {
+        "method": pa.string(),
+        "unit_id": pa.int32(),
+        "bin": pa.int64(),
+        "time_s": pa.float64(),
+    },
+    "unit_embedding": {"recording": pa.string(), "unit_id": pa.int32()},
+    "scores": {
+        "recording": pa.string(),
+        "method": pa.string(),
+        "model": pa.string(),
+        "seed": pa.int64(),
+        "unit_id": pa.int32(),
+        "metric": pa.string(),
+        "scale_ms": pa.float64(),
+        "value": pa.float64(),
+    },
 }
-_EXTRA_COLUMNS = {"sorted_units", "units", "intervals", "history", "trials", "counts", "binned"}
+_EXTRA_COLUMNS = {
+    "sorted_units",
+    "units",
+    "intervals",
+    "history",
+    "trials",
+    "counts",
+    "binned",
+    "distance_bins",
+    "unit_embedding",
+}
 
 
 def table_schema(name: str, columns: dict[str, pa.DataType] | None = None) -> pa.Schema:

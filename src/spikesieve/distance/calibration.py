@@ -1,0 +1,128 @@
+"""What the joint decoder takes from validation bins: how much to trust hazards, and a penalty a unit.
+
+The penalty is what one spike costs beside the fit of its distances; it is set so that on validation
+windows, with the true past, as many spikes are placed as there were. So no method is told how many
+spikes the test bins hold.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from jaxtyping import Bool, UInt8
+from torch import nn
+
+from spikesieve.distance.inference import infer_spikes
+from spikesieve.distance.placing import Asked, Calibration
+from spikesieve.distance.rollout import asked_of
+from spikesieve.distance.scores import schreiber_similarity, van_rossum_relative
+from spikesieve.distance.settings import Settings
+from spikesieve.distance.shape import Shape
+from spikesieve.distance.training import predictions
+from spikesieve.distance.windows import Recorded
+
+#: Weights of the hazard that are tried; the least that can matter, and beyond what helped.
+HAZARD_WEIGHTS = (0.3, 1.0, 3.0, 10.0)
+#: Penalties lie within these; spikes cost or earn more than any misfit of a window beyond them.
+LARGEST_PENALTY = 200.0
+HALVINGS = 12
+#: Validation windows that are decoded, in a row.
+WINDOWS = 400
+
+
+class Windowed(NamedTuple):
+    """Predictions of windows in a row for all units, with the true past and what came."""
+
+    asked: Asked  # rows: window after window, all units of each
+    spikes: UInt8[np.ndarray, "window unit step"]
+
+
+def windows_in_a_row(
+    network: nn.Module, recorded: Recorded, units, s: Settings, *, start: int, stop: int, step: int
+) -> Windowed:
+    """Predict windows ``step`` apart in bins ``[start, stop)`` from the true past."""
+    now = np.arange(start, stop - step + 1, step)[:WINDOWS]
+    local = torch.arange(len(recorded.spikes), device=recorded.spikes.device)
+    parts: list[Asked] = []
+    previous = recorded.previous.cpu().numpy()
+    done = 0
+    for batch, predicted in predictions(network, recorded, now, local, units, s):
+        for window in range(len(batch.history)):
+            past = previous[:, now[done] - 1] - now[done]
+            past = np.where(past < -(1 << 29), 0, past).astype(np.int64)
+            parts.append(asked_of(predicted, past, window))
+            done += 1
+    joined = (None if p[0] is None else np.concatenate(p) for p in zip(*parts, strict=True))
+    spikes = recorded.spikes.cpu().numpy()
+    true = np.stack([spikes[:, n : n + step] for n in now])
+    return Windowed(Asked(*joined), true)
+
+
+def calibrate(
+    network: nn.Module,
+    recorded: Recorded,
+    units,
+    s: Settings,
+    *,
+    start: int,
+    stop: int,
+    step: int,
+    bin_s: float,
+) -> Calibration:
+    """Choose the joint decoder's hazard weight and use of the variance, and each unit's penalty.
+
+    Judged by what the decoder is for: Schreiber's similarity at 5 ms less the relative van Rossum
+    distance at 10 ms, means over units, each at its penalty of the right number of spikes.
+    """
+    seen = windows_in_a_row(network, recorded, units, s, start=start, stop=stop, step=step)
+    best, best_score = None, -np.inf
+    for use_variance in (True, False) if "variance" in s.heads else (False,):
+        for weight in HAZARD_WEIGHTS:
+            tried = _with_penalty(seen, s.shape, weight, use_variance, step)
+            found = _decode(seen, s.shape, tried, step)
+            score = _judge(seen.spikes, found, bin_s)
+            print(f"joint: hazard weight {weight}, variance {use_variance}: {score:.4f}")
+            if score > best_score:
+                best, best_score = tried, score
+    return best
+
+
+def _with_penalty(seen: Windowed, shape: Shape, weight, use_variance, step) -> Calibration:
+    """Return the calibration whose penalties place as many spikes of each unit as there were."""
+    wanted = seen.spikes.clip(max=1).sum(axis=(0, 2))
+    low = np.full(len(wanted), -LARGEST_PENALTY)
+    high = np.full(len(wanted), LARGEST_PENALTY)
+    for _ in range(HALVINGS):
+        middle = (low + high) / 2
+        tried = Calibration(weight, use_variance, middle)
+        placed = _decode(seen, shape, tried, step).sum(axis=(0, 2))
+        many = placed > wanted
+        low, high = np.where(many, middle, low), np.where(many, high, middle)
+    return Calibration(weight, use_variance, (low + high) / 2)
+
+
+def _decode(seen: Windowed, shape: Shape, c: Calibration, step: int) -> Bool[np.ndarray, "w u s"]:
+    """Return the joint decoder's spikes of the windows, in the bins that are used of each."""
+    windows, n_units, _ = seen.spikes.shape
+    found = infer_spikes(
+        seen.asked.distance,
+        method="joint",
+        hazard=seen.asked.hazard,
+        hazard_weight=c.hazard_weight,
+        variance=seen.asked.variance if c.use_variance else None,
+        penalty=np.tile(c.penalty, windows),
+        last_spike=seen.asked.last_spike,
+        prefix=shape.prefix,
+        max_distance=shape.max_distance,
+    )
+    return found[:, :step].reshape(windows, n_units, step)
+
+
+def _judge(true: np.ndarray, found: np.ndarray, bin_s: float) -> float:
+    trains = [a.transpose(1, 0, 2).reshape(a.shape[1], -1).astype(np.uint8) for a in (true, found)]
+    scores = [
+        schreiber_similarity(a, b, sigma_s=0.005, bin_s=bin_s)
+        - van_rossum_relative(a, b, tau_s=0.01, bin_s=bin_s)
+        for a, b in zip(*trains, strict=True)
+    ]
+    return float(np.nanmean(scores))

@@ -1,0 +1,65 @@
+"""What the configuration says of spike-distance models, and whether they can be trained."""
+
+from collections.abc import Iterator
+
+from spikesieve.distance.methods import check_method
+from spikesieve.distance.settings import Settings, make_settings
+from spikesieve.errors import InputError, suggest
+
+#: Keys of section ``distance`` that a model may change: the network's settings, and its units.
+OF_MODEL = ("units", *(name for name in Settings._fields if name != "seed"))
+
+
+def model_settings(section: dict, model: str) -> dict:
+    """Return a model's settings and ``units``: those of the section, but for what it changes."""
+    return {key: section[key] for key in OF_MODEL} | section["models"][model]
+
+
+def members(section: dict, name: str) -> list[str]:
+    """Return the recordings that ``name`` trains on: those of ``together``, or the one it is."""
+    return section["together"].get(name, [name])
+
+
+def distance_problems(settings: dict, of: dict[str, dict], sources: dict[str, str]) -> list[str]:
+    """Return what is wrong with section ``distance``.
+
+    Parameters
+    ----------
+    settings : the whole configuration. ``of`` : each recording's own settings, overrides applied;
+        both valid by the schema. ``sources`` : each recording's source.
+    """
+    section = settings["distance"]
+    trained = [*section["recordings"], *section["together"]]
+    problems = [
+        f"distance.together: {name!r} is a recording's id; take another name"
+        for name in section["together"]
+        if name in sources
+    ]
+    for recording in dict.fromkeys(r for name in trained for r in members(section, name)):
+        if recording in section["together"]:
+            continue
+        if recording not in sources:
+            hint = suggest(recording, list(sources))
+            problems.append(f"distance: no recording {recording!r}{hint}")
+        elif sources[recording] == "counts":
+            problems.append(f"distance: recording {recording!r} has counts, but no spike times")
+    for name in trained:
+        own = of[name]["distance"] if name in of else section
+        problems += [f"{p} ({name})" for p in _model_problems(own)]
+    return list(dict.fromkeys(problems))
+
+
+def _model_problems(section: dict) -> Iterator[str]:
+    for model in section["models"]:
+        values = model_settings(section, model)
+        values.pop("units")
+        try:
+            s = make_settings(**values)
+            for method in section["methods"]:
+                check_method(method, s.heads, s.shape)
+            if section["step"] > s.future:
+                raise InputError(
+                    f"step {section['step']}", allowed=f"1 to the window's future, {s.future} bins"
+                )
+        except InputError as error:
+            yield f"distance.models.{model}: {error}"

@@ -1,0 +1,107 @@
+"""Methods that turn what a network says of the coming bins into spikes, under one signature.
+
+A *placer* takes an ``Asked`` and what it remembers of the step before, and returns spikes ``(row,
+future)`` and what to remember; a row is a unit. After each step it is told how many of the bins
+were used, since windows overlap.
+"""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+
+from spikesieve.distance.inference import infer_spikes
+from spikesieve.distance.inference.cumulative import carry_on
+from spikesieve.distance.inference.sampled import sample_counts
+from spikesieve.distance.methods import span
+from spikesieve.distance.shape import Shape
+
+#: Where the integrated hazard starts between two quantiles: halfway.
+FIRST_CARRIED = 0.5
+
+
+class Asked(NamedTuple):
+    """Predictions of one step for all rows, and their own past; a missing head is None."""
+
+    distance: Float[np.ndarray, "row n_out"] | None
+    variance: Float[np.ndarray, "row n_out"] | None
+    hazard: Float[np.ndarray, "row future"] | None
+    counts: Float[np.ndarray, "row span"] | None
+    last_spike: Int[np.ndarray, "row"]  # relative to now, -1 or less; 0 where there is none
+
+
+class Calibration(NamedTuple):
+    """What the joint decoder takes from validation bins: a weight, and a penalty for each unit."""
+
+    hazard_weight: float
+    use_variance: bool
+    penalty: Float[np.ndarray, "unit"]
+
+
+Placer = Callable[
+    [Asked, Any, np.random.Generator, int], tuple[Bool[np.ndarray, "row future"], Any]
+]
+
+
+def make_placer(
+    name: str, shape: Shape, *, calibration: Calibration | None = None, refractory: int = 0
+) -> Placer:
+    """Return the placer of a method; ``joint`` needs its ``calibration``."""
+    common = {"prefix": shape.prefix, "max_distance": shape.max_distance, "refractory": refractory}
+    if name == "cumulative":
+        return _cumulative
+    if name == "sampled":
+        return lambda asked, memory, random, used: (
+            infer_spikes(None, method="sampled", hazard=asked.hazard, seed=random),
+            None,
+        )
+    if name == "none":
+        return lambda asked, memory, random, used: (
+            np.zeros((len(asked.last_spike), shape.future), bool),
+            None,
+        )
+    if name.startswith("poisson_"):
+        return _poisson(shape.counts.index(span(name, shape)), span(name, shape))
+    if name == "joint":
+        return _joint(calibration, common)
+    own = {"space": "log"} if name == "exact" else {}
+
+    def place(asked: Asked, memory, random, used):
+        found = infer_spikes(
+            asked.distance, method=name, last_spike=asked.last_spike, **own, **common
+        )
+        return found, None
+
+    return place
+
+
+def _cumulative(asked: Asked, carried, random, used):
+    if carried is None:
+        carried = np.full(len(asked.last_spike), FIRST_CARRIED)
+    found = infer_spikes(None, method="cumulative", hazard=asked.hazard, carried=carried)
+    return found, carry_on(asked.hazard, carried, n_bins=used)
+
+
+def _poisson(which: int, n_bins: int) -> Placer:
+    def place(asked: Asked, memory, random, used):
+        return sample_counts(asked.counts[:, which], n_bins, random), None
+
+    return place
+
+
+def _joint(calibration: Calibration, common: dict) -> Placer:
+    def place(asked: Asked, memory, random, used):
+        found = infer_spikes(
+            asked.distance,
+            method="joint",
+            hazard=asked.hazard,
+            hazard_weight=calibration.hazard_weight,
+            variance=asked.variance if calibration.use_variance else None,
+            penalty=calibration.penalty,
+            last_spike=asked.last_spike,
+            **common,
+        )
+        return found, None
+
+    return place
