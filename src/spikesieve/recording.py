@@ -82,22 +82,6 @@ CONTRACTS: dict[str, dict[str, pa.DataType]] = {
         "value": pa.float64(),
     },
     "history": {"step": pa.int64()},
-    "inferred_spikes": {
-        "method": pa.string(),
-        "unit_id": pa.int32(),
-        "bin": pa.int64(),
-        "time_s": pa.float64(),
-    },
-    "scores": {
-        "recording": pa.string(),
-        "method": pa.string(),
-        "model": pa.string(),
-        "seed": pa.int64(),
-        "unit_id": pa.int32(),
-        "metric": pa.string(),
-        "scale_ms": pa.float64(),
-        "value": pa.float64(),
-    },
     "dictionary": {
         "seed": pa.int64(),
         "latent": pa.int32(),
@@ -124,6 +108,7 @@ CONTRACTS: dict[str, dict[str, pa.DataType]] = {
     "binned": {"time_s": pa.float64()},
     "distance_bins": {"time_s": pa.float64(), "split": pa.string()},
     "inferred_spikes": {
+        "recording": pa.string(),
         "method": pa.string(),
         "unit_id": pa.int32(),
         "bin": pa.int64(),

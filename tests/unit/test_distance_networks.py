@@ -28,7 +28,7 @@ def inputs(windows=4, n_units=3, seed=0):
 @pytest.mark.parametrize("unit", UNIT_INPUTS)
 @pytest.mark.parametrize("history", [True, False])
 def test_each_network_predicts_every_head(unit, history):
-    s, network = network_of(unit=unit, history=history)
+    _, network = network_of(unit=unit, history=history)
     predicted = network(*inputs())
     assert predicted.log_distance.shape == (4, 3, 24)
     assert predicted.log_variance.shape == (4, 3, 24)

@@ -1,4 +1,4 @@
-"""What the joint decoder takes from validation bins: how much to trust hazards, and a penalty a unit.
+"""What the joint decoder takes from validation bins: a weight of hazards, and a penalty a unit.
 
 The penalty is what one spike costs beside the fit of its distances; it is set so that on validation
 windows, with the true past, as many spikes are placed as there were. So no method is told how many

@@ -142,7 +142,7 @@ def span_predictions(
 ) -> dict[str, torch.Tensor]:
     """Return what the network says of the span's windows when told the true past.
 
-    ``now`` (window,), and per head ``(unit, window, ...)``: ``distance`` in bins, ``hazard`` and so on.
+    ``now`` (window,), and per head ``(unit, window, ...)``: ``distance`` (bins), ``hazard``...
     """
     s = trained.settings
     recorded = on_device(bins, device)

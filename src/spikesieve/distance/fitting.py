@@ -95,7 +95,7 @@ def fit_and_save(
     root_seed: int,
     **options,
 ) -> None:
-    """Train run ``seed`` and write its checkpoint, ``history.parquet`` and ``unit_embedding.parquet``."""
+    """Train run ``seed``; write its checkpoint, history and unit embeddings into ``folder``."""
     own = derived_seed(root_seed, seed)
     trained, history = fit_network(bins, settings | {"seed": own}, **options)
     about = {"model": model, "seed": seed, "root_seed": root_seed, "derived_seed": own}

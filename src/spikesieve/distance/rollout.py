@@ -1,4 +1,4 @@
-"""Autoregressive rollout: predict, place spikes, take them for the past, go on (Doran et al., 2024).
+"""Autoregressive rollout (Doran et al., 2024): predict, place spikes, take them for the past.
 
 The history starts empty and is only ever what was inferred; of the stimulus nothing after now is
 seen. All units and methods go through the network as one batch.
@@ -37,7 +37,7 @@ def span_of(blocks: list[tuple[int, int]], shape: Shape, step: int) -> Span:
     n_steps = (last - first - shape.n_in) // step
     if n_steps < 1:
         raise InputError(
-            f"the longest block has {last - first} bins; a rollout needs {shape.n_in} before it and "
+            f"the longest block has {last - first} bins; a rollout needs {shape.n_in} to see and "
             f"{step} for a step",
             fix="take other weights in distance.split, or shorter windows",
         )

@@ -89,7 +89,7 @@ def gather(
     *,
     minimum: float = 0.25,
 ) -> Batch:
-    """Return the windows at ``now`` of some units: views of the recording, copied for the batch only.
+    """Return the windows at ``now`` of some units: copied for the batch only.
 
     Distances are those of ``spikesieve.distance.transform.future_distance``.
     """
