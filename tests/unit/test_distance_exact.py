@@ -186,16 +186,36 @@ def test_a_penalty_sets_the_number_of_spikes():
 
 
 def test_joint_is_exact_with_the_prior():
-    """One code: log space, the hazard weighted by one, the predicted variance as weights."""
+    """One code: log space, the hazard weighted by one, the predicted variance as weights.
+
+    And so is a target lowered by standard deviations: as if shorter distances had been predicted.
+    """
     distance, _ = trains(4)
     rng = np.random.default_rng(0)
     noisy = distance * np.exp(0.5 * rng.standard_normal(distance.shape))
     hazard = rng.beta(1, 30, (len(noisy), 96))
     shared = {"prefix": 32, "hazard": hazard, "variance": 0.25, "penalty": -1.0}
-    joint = infer_spikes(noisy, method="joint", **shared)
+    joint = infer_spikes(noisy, method="joint", weigh_by_variance=True, **shared)
     exact = infer_spikes(noisy, method="exact", space="log", hazard_weight=1.0, **shared)
     np.testing.assert_array_equal(joint, exact)
     assert (joint != infer_spikes(noisy, method="exact", space="log", prefix=32)).any()
+    del shared["penalty"]
+    counts = []
+    for lowered in (-1.0, 0.0, 1.0, 3.0):
+        joint = infer_spikes(noisy, method="joint", lowered=lowered, **shared)
+        shorter = noisy * np.exp(-lowered * 0.5)
+        del shared["variance"]
+        exact = infer_spikes(shorter, method="exact", space="log", hazard_weight=1.0, **shared)
+        shared["variance"] = 0.25
+        np.testing.assert_array_equal(joint, exact)
+        counts.append(joint.sum())
+    assert counts == sorted(counts)
+    assert counts[0] < counts[-1]
+    each = np.where(np.arange(len(noisy)) < 3, 0.0, 3.0)
+    mixed = infer_spikes(noisy, method="joint", lowered=each, **shared)
+    np.testing.assert_array_equal(mixed[3:], joint[3:])
+    with pytest.raises(InputError, match="lowered of shape"):
+        infer_spikes(noisy, method="joint", lowered=each[1:], **shared)
 
 
 def test_joint_follows_the_hazard_where_distances_say_nothing():
@@ -204,6 +224,7 @@ def test_joint_follows_the_hazard_where_distances_say_nothing():
     hazard[0, [5, 40, 41]] = 0.9
     flat = np.full((1, 128), 20.0)
     options = {"method": "joint", "prefix": 32, "variance": 1e6}
+    options["weigh_by_variance"] = True
     found = infer_spikes(flat, hazard=hazard, **options)
     assert np.flatnonzero(found[0]).tolist() == [5, 40, 41]
     assert not infer_spikes(flat, hazard=np.zeros((1, 96)), **options).any()

@@ -1,8 +1,7 @@
-"""What the joint decoder takes from validation bins: a weight of hazards, and a penalty a unit.
+"""What the joint decoder takes from validation bins: a weight of hazards, and a quantile a unit.
 
-The penalty is what one spike costs beside the fit of its distances; it is set so that on validation
-windows, with the true past, as many spikes are placed as there were. So no method is told how many
-spikes the test bins hold.
+Predicted distances are lowered by so many standard deviations that on validation windows, with the
+true past, as many spikes of a unit are placed as there were. Test bins tell nothing.
 """
 
 from typing import NamedTuple
@@ -12,8 +11,7 @@ import torch
 from jaxtyping import Bool, UInt8
 from torch import nn
 
-from spikesieve.distance.inference import infer_spikes
-from spikesieve.distance.placing import Asked, Calibration
+from spikesieve.distance.placing import Asked, Calibration, joint_placer
 from spikesieve.distance.rollout import asked_of
 from spikesieve.distance.scores import schreiber_similarity, van_rossum_relative
 from spikesieve.distance.settings import Settings
@@ -21,13 +19,13 @@ from spikesieve.distance.shape import Shape
 from spikesieve.distance.training import predictions
 from spikesieve.distance.windows import Recorded
 
-#: Weights of the hazard that are tried; the least that can matter, and beyond what helped.
-HAZARD_WEIGHTS = (0.3, 1.0, 3.0, 10.0)
-#: Penalties lie within these; spikes cost or earn more than any misfit of a window beyond them.
-LARGEST_PENALTY = 200.0
-HALVINGS = 12
+#: Weights of the hazard that are tried: none, as much as probability says, and more.
+HAZARD_WEIGHTS = (0.0, 1.0, 3.0)
+#: Bounds of what distances are lowered by, in standard deviations.
+LOWERED = (-3.0, 6.0)
+HALVINGS = 9
 #: Validation windows that are decoded, in a row.
-WINDOWS = 400
+WINDOWS = 500
 
 
 class Windowed(NamedTuple):
@@ -69,16 +67,16 @@ def calibrate(
     step: int,
     bin_s: float,
 ) -> Calibration:
-    """Choose the joint decoder's hazard weight and use of the variance, and each unit's penalty.
+    """Choose the joint decoder's hazard weight and use of the variance, and lower each unit.
 
     Judged by what the decoder is for: Schreiber's similarity at 5 ms less the relative van Rossum
-    distance at 10 ms, means over units, each at its penalty of the right number of spikes.
+    distance at 10 ms, means over units, each with the right number of spikes.
     """
     seen = windows_in_a_row(network, recorded, units, s, start=start, stop=stop, step=step)
     best, best_score = None, -np.inf
     for use_variance in (True, False) if "variance" in s.heads else (False,):
         for weight in HAZARD_WEIGHTS:
-            tried = _with_penalty(seen, s.shape, weight, use_variance, step)
+            tried = _lowered(seen, s.shape, weight, use_variance, step)
             found = _decode(seen, s.shape, tried, step)
             score = _judge(seen.spikes, found, bin_s)
             print(f"joint: hazard weight {weight}, variance {use_variance}: {score:.4f}")
@@ -87,34 +85,23 @@ def calibrate(
     return best
 
 
-def _with_penalty(seen: Windowed, shape: Shape, weight, use_variance, step) -> Calibration:
-    """Return the calibration whose penalties place as many spikes of each unit as there were."""
+def _lowered(seen: Windowed, shape: Shape, weight, use_variance, step) -> Calibration:
+    """Return the calibration that places as many spikes of each unit as there were."""
     wanted = seen.spikes.clip(max=1).sum(axis=(0, 2))
-    low = np.full(len(wanted), -LARGEST_PENALTY)
-    high = np.full(len(wanted), LARGEST_PENALTY)
+    low, high = (np.full(len(wanted), bound) for bound in LOWERED)
     for _ in range(HALVINGS):
         middle = (low + high) / 2
         tried = Calibration(weight, use_variance, middle)
-        placed = _decode(seen, shape, tried, step).sum(axis=(0, 2))
-        many = placed > wanted
-        low, high = np.where(many, middle, low), np.where(many, high, middle)
+        many = _decode(seen, shape, tried, step).sum(axis=(0, 2)) > wanted
+        low, high = np.where(many, low, middle), np.where(many, middle, high)
     return Calibration(weight, use_variance, (low + high) / 2)
 
 
 def _decode(seen: Windowed, shape: Shape, c: Calibration, step: int) -> Bool[np.ndarray, "w u s"]:
     """Return the joint decoder's spikes of the windows, in the bins that are used of each."""
     windows, n_units, _ = seen.spikes.shape
-    found = infer_spikes(
-        seen.asked.distance,
-        method="joint",
-        hazard=seen.asked.hazard,
-        hazard_weight=c.hazard_weight,
-        variance=seen.asked.variance if c.use_variance else None,
-        penalty=np.tile(c.penalty, windows),
-        last_spike=seen.asked.last_spike,
-        prefix=shape.prefix,
-        max_distance=shape.max_distance,
-    )
+    repeated = c._replace(lowered=np.tile(c.lowered, windows))
+    found, _ = joint_placer(repeated, shape)(seen.asked, None, None, step)
     return found[:, :step].reshape(windows, n_units, step)
 
 

@@ -32,11 +32,11 @@ class Asked(NamedTuple):
 
 
 class Calibration(NamedTuple):
-    """What the joint decoder takes from validation bins: a weight, and a penalty for each unit."""
+    """What the joint decoder takes from validation bins; ``lowered`` is each unit's own."""
 
     hazard_weight: float
     use_variance: bool
-    penalty: Float[np.ndarray, "unit"]
+    lowered: Float[np.ndarray, "unit"]
 
 
 Placer = Callable[
@@ -64,7 +64,7 @@ def make_placer(
     if name.startswith("poisson_"):
         return _poisson(shape.counts.index(span(name, shape)), span(name, shape))
     if name == "joint":
-        return _joint(calibration, common)
+        return joint_placer(calibration, shape, refractory=refractory)
     own = {"space": "log"} if name == "exact" else {}
 
     def place(asked: Asked, memory, random, used):
@@ -90,7 +90,9 @@ def _poisson(which: int, n_bins: int) -> Placer:
     return place
 
 
-def _joint(calibration: Calibration, common: dict) -> Placer:
+def joint_placer(calibration: Calibration, shape: Shape, *, refractory: int = 0) -> Placer:
+    """Return the joint decoder with what it was calibrated to."""
+
     def place(asked: Asked, memory, random, used):
         found = infer_spikes(
             asked.distance,
@@ -98,9 +100,11 @@ def _joint(calibration: Calibration, common: dict) -> Placer:
             hazard=asked.hazard,
             hazard_weight=calibration.hazard_weight,
             variance=asked.variance if calibration.use_variance else None,
-            penalty=calibration.penalty,
+            lowered=calibration.lowered,
             last_spike=asked.last_spike,
-            **common,
+            prefix=shape.prefix,
+            max_distance=shape.max_distance,
+            refractory=refractory,
         )
         return found, None
 

@@ -85,21 +85,40 @@ def exact(
 def joint(
     windows: Windows,
     *,
+    lowered: Any = 0.0,
     penalty: Any = 0.0,
     weights: Any = None,
     variance: Any = None,
+    weigh_by_variance: bool = False,
     hazard_weight: float = 1.0,
 ) -> Bool[np.ndarray, "window inferred"]:
-    """Decode distance and hazard together: ``exact`` in log space with the log-hazard prior.
+    """Decode distance, its variance and hazard together: ``exact`` in log space, with a prior.
 
-    A constant ``penalty`` per spike (negative: more spikes) brings the number of spikes right.
-    Parameters and errors as in ``exact``.
+    A network trained on squares predicts the mean of what may come, and where spikes are uncertain
+    no placement is as far from all bins as that mean: the least energy then holds too few. So the
+    target is a lower quantile: ``lowered`` standard deviations below the predicted log distance.
+    That brings the number of spikes right; a negative ``penalty`` would too, but by filling whole
+    windows.
+
+    Parameters
+    ----------
+    lowered : a number, or one a window.
+    variance : predicted variance of the log distance, as in ``exact``; 1 everywhere where None.
+    weigh_by_variance : also divide the weights by twice the variance.
+    others : as in ``exact``, and so are the errors.
     """
+    lowered = np.asarray(lowered, dtype=np.float64)
+    n_windows = len(windows.distance)
+    if lowered.shape not in ((), (n_windows,)):
+        raise InputError(f"lowered of shape {lowered.shape}", allowed=f"() or ({n_windows},)")
+    _check_finite(lowered, "lowered")
+    spread = 1.0 if variance is None else np.sqrt(_variance(variance, windows.distance.shape))
+    target = windows.distance * np.exp(-lowered[..., None] * spread)
     return exact(
-        windows._replace(space="log"),
+        windows._replace(space="log", distance=np.ascontiguousarray(target)),
         penalty=penalty,
         weights=weights,
-        variance=variance,
+        variance=variance if weigh_by_variance else None,
         hazard_weight=hazard_weight,
     )
 
@@ -151,13 +170,17 @@ def _weights(
     if (weights < 0).any():
         raise InputError("a negative weight", allowed="0 or more")
     if variance is not None:
-        variance = _spread(variance, shape, "variance")
-        if not (variance > 0).all():
-            window, k = first_true(variance <= 0)
-            problem = f"the variance of window {window}, bin {k} is {variance[window, k]}"
-            raise InputError(problem, allowed="above 0")
-        weights = weights / (2 * variance)
+        weights = weights / (2 * _variance(variance, shape))
     return np.ascontiguousarray(weights)
+
+
+def _variance(given: Any, shape: tuple[int, int]) -> np.ndarray:
+    variance = _spread(given, shape, "variance")
+    if not (variance > 0).all():
+        window, k = first_true(variance <= 0)
+        problem = f"the variance of window {window}, bin {k} is {variance[window, k]}"
+        raise InputError(problem, allowed="above 0")
+    return variance
 
 
 def _spread(given: Any, shape: tuple[int, int], name: str) -> np.ndarray:

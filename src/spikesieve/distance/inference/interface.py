@@ -74,9 +74,9 @@ def infer_spikes(
         Methods that don't use it don't mind it; ``exact`` uses it if ``hazard_weight`` isn't 0.
     n_threads : most threads to use; results don't depend on it. Default: all processors.
     options : the method's own, see there: ``em(jitter_seed)``, ``exact(loss, penalty, weights,
-        variance, hazard_weight, capped)``, ``joint(penalty, weights, variance, hazard_weight)``,
-        ``gradient(initial, n_steps)``, ``cumulative(carried)``, ``sampled(expected_count,
-        count_bins, seed)``.
+        variance, hazard_weight, capped)``, ``joint(lowered, penalty, weights, variance,
+        weigh_by_variance, hazard_weight)``, ``gradient(initial, n_steps)``,
+        ``cumulative(carried)``, ``sampled(expected_count, count_bins, seed)``.
 
     Returns
     -------
