@@ -11,6 +11,7 @@ from typing import NamedTuple
 import yaml
 from jsonschema import Draft202012Validator
 
+from spikesieve.distance.config import OF_MODEL, distance_problems
 from spikesieve.errors import ConfigError, suggest
 from spikesieve.model_settings import SHARED, model_problems
 from spikesieve.widths import whole_multiple
@@ -19,7 +20,7 @@ from spikesieve.widths import whole_multiple
 PRODUCED, EXPORTS = "results/", "results/exports/"
 
 #: Sections of which a recording may have values of its own, under ``overrides``.
-OVERRIDABLE = ("units", "counts", "baselines", "sae", "sweep")
+OVERRIDABLE = ("units", "counts", "baselines", "sae", "sweep", "distance")
 
 
 class Config(NamedTuple):
@@ -82,7 +83,10 @@ def read_config(given: dict, schemas: str | PathLike) -> Config:
     config = Config(settings, {row["recording"]: row for row in rows})
     problems = [p for i in config.recordings for p in _width_problems(config, i)]
     # Only now: what goes together can be said of values that are valid on their own.
-    problems += model_problems({i: config.of(i) for i in config.recordings})
+    of = {i: config.of(i) for i in config.recordings}
+    problems += model_problems(of)
+    sources = {i: row["source"] for i, row in config.recordings.items()}
+    problems += distance_problems(settings, of, sources)
     if problems:
         raise _config_error(problems)
     return config
@@ -228,18 +232,20 @@ def _override_problems(settings: dict, ids: list, schema: dict) -> Iterator[str]
 
 
 def _model_schema_problems(settings: dict, schema: dict) -> Iterator[str]:
-    """Yield what is wrong with the settings that models change, in ``sae`` and its overrides."""
-    properties = schema["properties"]["sae"]["properties"]
-    allowed = {key: part for key, part in properties.items() if key not in SHARED}
-    of_model = {"type": "object", "additionalProperties": False, "properties": allowed}
-    sections = {"sae": settings["sae"]}
-    for recording, changed in settings["overrides"].items():
-        if isinstance(changed, dict) and isinstance(changed.get("sae"), dict):
-            sections[f"overrides.{recording}.sae"] = changed["sae"]
-    for where, section in sections.items():
-        models = section.get("models", {})
-        for name, values in (models if isinstance(models, dict) else {}).items():
-            yield from (f"{where}.models.{name}: {p}" for p in _problems(values, of_model))
+    """Yield what is wrong with the settings that models change, in sections and overrides."""
+    for name in ("sae", "distance"):
+        properties = schema["properties"][name]["properties"]
+        own = OF_MODEL if name == "distance" else properties.keys() - set(SHARED)
+        allowed = {key: part for key, part in properties.items() if key in own}
+        of_model = {"type": "object", "additionalProperties": False, "properties": allowed}
+        sections = {name: settings[name]}
+        for recording, changed in settings["overrides"].items():
+            if isinstance(changed, dict) and isinstance(changed.get(name), dict):
+                sections[f"overrides.{recording}.{name}"] = changed[name]
+        for where, section in sections.items():
+            models = section.get("models", {})
+            for model, values in (models if isinstance(models, dict) else {}).items():
+                yield from (f"{where}.models.{model}: {p}" for p in _problems(values, of_model))
 
 
 def _width_problems(config: Config, recording: str) -> Iterator[str]:

@@ -205,6 +205,28 @@ def _units_to_learn(spikes, unit_ids, split, bin_s, settings) -> tuple[list[int]
     return kept, why
 
 
+def take_units(bins: Bins, unit_ids: list[int] | None) -> Bins:
+    """Return the bins of these units, in the order asked for; None takes all.
+
+    Raises
+    ------
+    InputError
+        A unit is not there.
+    """
+    if unit_ids is None:
+        return bins
+    known = bins.unit_ids.tolist()
+    if missing := [unit for unit in unit_ids if unit not in known]:
+        raise InputError(
+            f"no unit {missing[0]} among its {len(known)} units",
+            recording=bins.recording,
+            allowed=", ".join(map(str, known)),
+            fix="correct units of the model, or keep that unit (unit filter, distance.max_units)",
+        )
+    rows = [known.index(unit) for unit in unit_ids]
+    return bins._replace(unit_ids=bins.unit_ids[rows], spikes=bins.spikes[rows])
+
+
 def write_bins(path: str | PathLike, bins: Bins) -> None:
     """Write bins as one Parquet table: a row a bin, a column a unit and a channel."""
     columns = {str(unit): pa.uint8() for unit in bins.unit_ids}

@@ -1,9 +1,11 @@
 """Judge a trained network on a recording: calibrate on validation, roll out over test, score."""
 
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
+import safetensors.torch
 import torch
 
 from spikesieve.distance.bins import Bins
@@ -11,10 +13,14 @@ from spikesieve.distance.calibration import Calibration, calibrate
 from spikesieve.distance.methods import check_method, step_of
 from spikesieve.distance.placing import make_placer
 from spikesieve.distance.rollout import Span, rollout, span_of
+from spikesieve.distance.scores import score_table
 from spikesieve.distance.states import Trained
 from spikesieve.distance.training import predictions
 from spikesieve.distance.windows import blocks_of, on_device
 from spikesieve.errors import InputError
+from spikesieve.files import atomic_path, write_json
+from spikesieve.ingest.simulated import read_truth
+from spikesieve.recording import write_table
 
 
 class Inferred(NamedTuple):
@@ -134,7 +140,7 @@ def inferred_table(inferred: Inferred, bins: Bins) -> pd.DataFrame:
                 }
             )
         )
-    return pd.concat(parts, ignore_index=True)
+    return pd.concat(parts, ignore_index=True).assign(recording=bins.recording)
 
 
 def span_predictions(
@@ -162,3 +168,74 @@ def span_predictions(
                 kept.setdefault(name, []).append(of(part).transpose(0, 1).cpu())
     joined = {name: torch.cat(parts, dim=1).contiguous() for name, parts in kept.items()}
     return {"now": torch.from_numpy(now), **joined}
+
+
+def evaluate(
+    trained: Trained,
+    recordings: list[Bins],
+    folder: Path,
+    *,
+    methods: list[str],
+    truth: dict[str, Path],
+    step: int,
+    model: str,
+    seed: int,
+    device: torch.device,
+) -> None:
+    """Infer and score the test block of each recording; write all of it into ``folder``.
+
+    ``inferred_spikes.parquet`` (method ``truth`` among them), ``scores.parquet``,
+    ``predictions.safetensors`` (what the network says when told the true past; names are
+    ``recording/head``), ``inference.json`` (span and calibration of each recording).
+
+    Parameters
+    ----------
+    truth : the truth file of each simulated recording; a method ``true_rate`` then has the spikes
+        that the true rate gives by the cumulative placement.
+    """
+    spikes, scores, said, about = [], [], {}, {}
+    for bins in recordings:
+        inferred = infer_recording(trained, bins, methods, step=step, seed=seed, device=device)
+        if bins.recording in truth:
+            rate = read_truth(truth[bins.recording])
+            placed = {"true_rate": true_rate_spikes(rate, bins, inferred.span)}
+            inferred = inferred._replace(spikes=inferred.spikes | placed)
+        spikes.append(inferred_table(inferred, bins))
+        for method, counts in inferred.spikes.items():
+            names = {"recording": bins.recording, "method": method, "model": model, "seed": seed}
+            table = score_table(inferred.truth, counts, bins.unit_ids, bin_s=bins.bin_s, **names)
+            scores.append(table)
+        predicted = span_predictions(trained, bins, inferred.span, step=step, device=device)
+        said |= {f"{bins.recording}/{name}": tensor for name, tensor in predicted.items()}
+        about[bins.recording] = _about(inferred, bins)
+    with atomic_path(folder / "predictions.safetensors") as temporary:
+        safetensors.torch.save_file(said, temporary)
+    write_table(folder / "inferred_spikes.parquet", "inferred_spikes", pd.concat(spikes))
+    write_table(folder / "scores.parquet", "scores", pd.concat(scores))
+    write_json(folder / "inference.json", {"step": step, "recordings": about})
+
+
+def true_rate_spikes(truth: dict[str, np.ndarray], bins: Bins, span: Span) -> np.ndarray:
+    """Return counts ``(unit, bin of the span)``: a spike where the true rate has added up to one.
+
+    The rate is given the stimulus, not the unit's past, so a network that sees its history may do
+    better at short times.
+    """
+    row = {int(unit): k for k, unit in enumerate(truth["unit_id"])}
+    rate = truth["rate_hz"][[row[int(unit)] for unit in bins.unit_ids]].astype(np.float64)
+    edges_s = np.arange(span.start, span.stop + 1) * bins.bin_s
+    steps_s = np.arange(rate.shape[1] + 1) * float(truth["step_s"])
+    total = np.concatenate([np.zeros((len(rate), 1)), rate.cumsum(axis=1)], axis=1)
+    total *= float(truth["step_s"])
+    passed = np.stack([np.interp(edges_s, steps_s, one) for one in total])
+    passed += 0.5 - passed[:, :1]
+    return np.diff(np.floor(passed), axis=1).astype(np.uint8)
+
+
+def _about(inferred: Inferred, bins: Bins) -> dict:
+    about = {"bin_s": bins.bin_s, "first_bin": inferred.span.start}
+    about |= {"n_bins": inferred.span.stop - inferred.span.start}
+    if inferred.calibration is not None:
+        joint = inferred.calibration._asdict()
+        about["joint"] = joint | {"lowered": inferred.calibration.lowered.tolist()}
+    return about
