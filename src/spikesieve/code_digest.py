@@ -2,7 +2,8 @@
 
 Snakemake reruns a rule when its params change. With this digest among them, an edit anywhere in
 the import closure of a script reruns exactly the rules whose script imports the edited module,
-and rewording a comment reruns nothing.
+and rewording a comment reruns nothing. Files of another kind that a module has beside it under its
+own name (``unit_map.js`` of ``unit_map.py``: what its page runs) count as they are.
 """
 
 import ast
@@ -13,6 +14,8 @@ from os import PathLike
 from pathlib import Path
 
 PACKAGE = "spikesieve"
+#: Kinds of file that a module may read from beside it.
+_BESIDE = {".js", ".css", ".html"}
 
 
 def code_digest(script: str | PathLike, source_root: str | PathLike) -> str:
@@ -31,12 +34,20 @@ def code_digest(script: str | PathLike, source_root: str | PathLike) -> str:
     digest = hashlib.sha256()
     for module in sorted(found):
         digest.update(f"{module}\0{_logic(found[module])}\0".encode())
+        for beside in _files_beside(found[module]) if module else ():
+            digest.update(f"{beside.name}\0".encode() + beside.read_bytes() + b"\0")
     return digest.hexdigest()[:16]
 
 
 def _file_of(module: str, root: Path) -> Path | None:
     path = root / module.replace(".", "/")
     return next((p for p in (path / "__init__.py", path.with_suffix(".py")) if p.is_file()), None)
+
+
+def _files_beside(file: Path) -> list[Path]:
+    """Return the files that differ from a module's own in their suffix only."""
+    same = (p for p in file.parent.glob(f"{file.stem}.*") if p.stem == file.stem)
+    return sorted(p for p in same if p.suffix in _BESIDE)
 
 
 def _imports(file: Path, root: Path) -> set[str]:

@@ -57,5 +57,14 @@ def test_words_and_layout_and_strangers_do_not(digest, file, old, new):
     assert digest(**{file: FILES[file].replace(old, new)}) == digest()
 
 
+def test_what_a_page_runs_counts(digest):
+    script, other = "src/spikesieve/deep/c.js", "src/spikesieve/deep/other.js"
+    one = digest(**{script: "f()"})
+    assert one != digest()
+    assert digest(**{script: "f()"}) == one
+    assert digest(**{script: "g()"}) != one
+    assert digest(**{other: "f()"}) == digest()
+
+
 def test_the_place_of_the_files_does_not_count(tmp_path):
     assert digest_with(tmp_path / "one place") == digest_with(tmp_path / "other")

@@ -1,0 +1,1 @@
+"""Interactive pages: one file each, that a browser opens without a network."""
