@@ -85,8 +85,7 @@ def read_config(given: dict, schemas: str | PathLike) -> Config:
     # Only now: what goes together can be said of values that are valid on their own.
     of = {i: config.of(i) for i in config.recordings}
     problems += model_problems(of)
-    sources = {i: row["source"] for i, row in config.recordings.items()}
-    problems += distance_problems(settings, of, sources)
+    problems += distance_problems(settings, of, config.recordings)
     if problems:
         raise _config_error(problems)
     return config
@@ -246,6 +245,8 @@ def _model_schema_problems(settings: dict, schema: dict) -> Iterator[str]:
             models = section.get("models", {})
             for model, values in (models if isinstance(models, dict) else {}).items():
                 yield from (f"{where}.models.{model}: {p}" for p in _problems(values, of_model))
+            alone = section.get("alone_settings", {})
+            yield from (f"{where}.alone_settings: {p}" for p in _problems(alone, of_model))
 
 
 def _width_problems(config: Config, recording: str) -> Iterator[str]:

@@ -1,9 +1,9 @@
 """Draw true spikes of some units, and those that each method infers, for a few seconds."""
 
+import json
 from pathlib import Path
 from typing import Annotated
 
-import pandas as pd
 import typer
 
 from spikesieve.figures.distance_rollout import (
@@ -19,21 +19,18 @@ app = typer.Typer(pretty_exceptions_enable=False, add_completion=False)
 
 @app.command(help=__doc__)
 def main(
-    spikes: Annotated[
-        list[Path], typer.Argument(help="inferred_spikes.parquet, one also 'truth'.")
-    ],
+    spikes: Annotated[Path, typer.Argument(help="inferred_spikes.parquet, 'truth' among them.")],
+    inference: Annotated[Path, typer.Argument(help="inference.json beside it.")],
     picture: Annotated[Path, typer.Option(help="The .png to write; .pdf and .csv go beside it.")],
-    recording: Annotated[str, typer.Option(help="Id of the recording.")],
-    bin_s: Annotated[float, typer.Option(help="Bin width in seconds.")],
-    first_bin: Annotated[int, typer.Option(help="First bin that was inferred.")],
-    n_bins: Annotated[int, typer.Option(help="How many bins were inferred.")],
     seconds: Annotated[float, typer.Option(help="How much of it to draw.")] = 4.0,
     split: Annotated[str, typer.Option(help="Name of the bins that were inferred.")] = "test",
 ) -> None:
     """Read the spikes and write the figure."""
-    every = pd.concat([read_table(path, "inferred_spikes") for path in spikes], ignore_index=True)
+    recording, about = next(iter(json.loads(inference.read_text())["recordings"].items()))
+    every = read_table(spikes, "inferred_spikes")
+    every = every[every["recording"] == recording]
     true = every["method"] == TRUTH
-    span = {"bin_s": bin_s, "first_bin": first_bin, "n_bins": n_bins}
+    span = {name: about[name] for name in ("bin_s", "first_bin", "n_bins")}
     table = distance_rollout_table(
         recording, every[true], every[~true], seconds=seconds, split=split, **span
     )

@@ -10,9 +10,20 @@ from spikesieve.errors import InputError, suggest
 OF_MODEL = ("units", *(name for name in Settings._fields if name != "seed"))
 
 
+#: What the names of networks of single units begin with.
+ALONE = "alone_"
+
+
+def models_of(section: dict) -> dict[str, dict]:
+    """Return each model and what it changes: those by name, then one a unit of ``alone``."""
+    own = {"unit": "none"} | section["alone_settings"]
+    single = {f"{ALONE}{unit}": own | {"units": [unit]} for unit in section["alone"]}
+    return section["models"] | single
+
+
 def model_settings(section: dict, model: str) -> dict:
     """Return a model's settings and ``units``: those of the section, but for what it changes."""
-    return {key: section[key] for key in OF_MODEL} | section["models"][model]
+    return {key: section[key] for key in OF_MODEL} | models_of(section)[model]
 
 
 def members(section: dict, name: str) -> list[str]:
@@ -20,20 +31,44 @@ def members(section: dict, name: str) -> list[str]:
     return section["together"].get(name, [name])
 
 
-def distance_problems(settings: dict, of: dict[str, dict], sources: dict[str, str]) -> list[str]:
+def trained_names(settings: dict, rows: dict[str, dict]) -> list[str]:
+    """Return what networks are trained on: recordings alone, and names of recordings together.
+
+    Where ``recordings`` is null these are the retinas, real and simulated. ``rows`` : the sheet.
+    """
+    section = settings["distance"]
+    alone = section["recordings"]
+    if alone is None:
+        kinds = {name: one["kind"] for name, one in settings["simulations"].items()}
+        alone = [
+            recording
+            for recording, row in rows.items()
+            if row["source"] == "retina"
+            or (row["source"] == "simulated" and kinds[row["path"]] == "retina")
+        ]
+    return [*alone, *section["together"]]
+
+
+def distance_problems(settings: dict, of: dict[str, dict], rows: dict[str, dict]) -> list[str]:
     """Return what is wrong with section ``distance``.
 
     Parameters
     ----------
-    settings : the whole configuration. ``of`` : each recording's own settings, overrides applied;
-        both valid by the schema. ``sources`` : each recording's source.
+    settings : the whole configuration. ``of`` : each recording's own settings, overrides applied.
+    rows : the sheet by recording. All are valid by the schemas.
     """
     section = settings["distance"]
-    trained = [*section["recordings"], *section["together"]]
+    sources = {recording: row["source"] for recording, row in rows.items()}
+    trained = trained_names(settings, rows)
     problems = [
         f"distance.together: {name!r} is a recording's id; take another name"
         for name in section["together"]
         if name in sources
+    ]
+    problems += [
+        f"distance.models: {model!r} begins like the networks of single units; take another name"
+        for model in section["models"]
+        if model.startswith(ALONE)
     ]
     for recording in dict.fromkeys(r for name in trained for r in members(section, name)):
         if recording in section["together"]:
@@ -50,7 +85,7 @@ def distance_problems(settings: dict, of: dict[str, dict], sources: dict[str, st
 
 
 def _model_problems(section: dict) -> Iterator[str]:
-    for model in section["models"]:
+    for model in models_of(section):
         values = model_settings(section, model)
         values.pop("units")
         try:

@@ -86,6 +86,8 @@ def unit_scores(scores: Sequence[pd.DataFrame]) -> pd.DataFrame:
     several = every.groupby("method")["model"].transform("nunique") > 1
     name = every["method"].where(~several, every["method"] + _BY + every["model"])
     every = every.assign(name=name)
+    if len(set(every["recording"])) > 1:  # an id is one recording's own
+        every["unit_id"] = every.groupby(["recording", "unit_id"], sort=False).ngroup()
     ratio = every[(every["metric"] == "count_ratio") & every["value"].notna()]
     n_methods = ratio.groupby("unit_id")["name"].nunique()
     common = n_methods.index[n_methods == every["name"].nunique()]

@@ -3,7 +3,7 @@
 The tests hold the compiled one against this, and the benchmark too.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 
 def plain_em(
@@ -14,10 +14,12 @@ def plain_em(
     max_distance: float = 198,
     refractory: int = 0,
     jitter: Sequence[float] | None = None,
+    watch: Callable[[list[int], float], None] | None = None,
 ) -> list[bool]:
     """Return the spikes of one window of linear distances ``t``, from ``prefix`` on.
 
-    ``jitter``: added to the first score of each bin. Other parameters as ``infer_spikes``.
+    ``jitter``: added to the first score of each bin. ``watch``: called after each removal with the
+    spikes left in the window and the energy there. Other parameters as ``infer_spikes``.
     """
     n_bins = len(t)
     s = None if last_spike is None else last_spike + prefix
@@ -64,6 +66,10 @@ def plain_em(
             if after < now:
                 nodes.remove(n)
                 removed = True
+                if watch is not None:
+                    left = [m for m in nodes if m < n_bins]
+                    near = [min([cap[k], *(_distance(k, m) for m in nodes)]) for k in range(n_bins)]
+                    watch(left, sum(weight[k] * (near[k] - t[k]) ** 2 for k in range(n_bins)))
             else:
                 score[n] = (now - after) / (hi - lo)
 
