@@ -5,8 +5,9 @@ folder for each model and seed; {recording} is also a name under distance.togeth
 know the units of several recordings.
 """
 
-from spikesieve.distance.config import members, models_of, trained_names
+from spikesieve.distance.config import members, trained_names
 from spikesieve.distance.config import model_settings as distance_model
+from spikesieve.distance.config import models_of as networks_of
 
 
 def distance_of(name):
@@ -88,7 +89,7 @@ def distance_runs(name, *, models="first"):
         chosen = {
             "first": [*section["models"]][:1],
             "named": [*section["models"]],
-            "all": [*models_of(section)],
+            "all": [*networks_of(section)],
         }[models]
         seeds = range(section["n_seeds"])
         names = {"recording": wildcards.recording, "model": chosen, "seed": seeds}

@@ -10,7 +10,13 @@ from spikesieve.distance.bins import Bins
 from spikesieve.distance.networks import n_parameters
 from spikesieve.distance.settings import Settings, make_settings
 from spikesieve.distance.states import Trained, fingerprint, keeper, restored, save_network
-from spikesieve.distance.training import first_state, history_table, population_of, train
+from spikesieve.distance.training import (
+    first_state,
+    history_table,
+    population_of,
+    train,
+    with_steps,
+)
 from spikesieve.errors import InputError, SpikesieveError
 from spikesieve.fitting import derived_seed
 from spikesieve.recording import write_table
@@ -54,10 +60,10 @@ def fit_network(
     population = population_of(bins, pick_device(device))
     if s.unit == "none" and population.n_units > 1:
         print("The network isn't told which unit is asked for: it predicts the same for all.")
+    s = with_steps(s, population)
     first = first_state(s, population)
-    print(
-        f"{n_parameters(first.network):,} parameters, {population.n_units} units, device {device}."
-    )
+    size = f"{n_parameters(first.network):,} parameters, {population.n_units} units"
+    print(f"{size}, {s.n_steps} steps, device {device}.")
     belongs_to = fingerprint(bins, s)
     state_now = first if state is None else restored(state, first, belongs_to)
     if state_now.step:
@@ -65,7 +71,10 @@ def fit_network(
     try:
         done = train(state_now, population, s, keep=keeper(state, keep_every_s, belongs_to))
     except SpikesieveError as error:
-        raise type(error)(str(error), recording=" and ".join(b.recording for b in bins)) from error
+        text = str(error)
+        named = any(text.startswith(f"recording {b.recording!r}") for b in bins)
+        names = None if named else " and ".join(b.recording for b in bins)
+        raise type(error)(text, recording=names) from error
     if state is not None:
         state.unlink(missing_ok=True)
     units = [(b.recording, int(unit)) for b in bins for unit in b.unit_ids]

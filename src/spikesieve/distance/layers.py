@@ -13,7 +13,7 @@ from torch.nn import functional
 KERNEL = 7
 #: First value of what a block adds is multiplied by this, so that a deep stack starts out shallow.
 FIRST_SCALE = 0.1
-#: Log variance of an embedding at the start: it must not drown the mean before anything is learnt.
+#: Log variance of an embedding at the start: units must be told apart before anything is learnt.
 FIRST_LOG_VARIANCE = -4.0
 
 
@@ -87,7 +87,7 @@ class UnitEmbedding(nn.Module):
 
     def __init__(self, n_units: int, size: int):
         super().__init__()
-        self.mean = nn.Parameter(torch.randn(n_units, size) * 0.1)
+        self.mean = nn.Parameter(torch.randn(n_units, size))
         self.log_variance = nn.Parameter(torch.full((n_units, size), FIRST_LOG_VARIANCE))
 
     def forward(

@@ -33,8 +33,9 @@ class Settings(NamedTuple):
     divergence from a standard normal has weight ``divergence``. A transformer has ``layers`` of
     ``attention_heads``, and tokens of ``history_patch`` bins of the unit's own spikes.
 
-    Training: AdamW, one cycle up to ``learning_rate``; ``n_steps`` of ``batch_windows`` windows,
-    each for ``batch_units`` units (all, where there are fewer). The validation windows are scored
+    Training: AdamW, one cycle up to ``learning_rate``; ``epochs`` passes over the training windows,
+    or ``n_steps`` where that isn't None, in batches of ``batch_windows`` windows, each for
+    ``batch_units`` units (all, where there are fewer). The validation windows are scored
     ``validations`` times, and the best network of these is the result.
     """
 
@@ -52,13 +53,14 @@ class Settings(NamedTuple):
     depths: tuple[int, ...] = (2, 2, 2)
     embedding: int = 24
     divergence: float = 1e-4
-    layers: int = 2
+    layers: int = 1
     attention_heads: int = 4
     history_patch: int = 62
-    learning_rate: float = 2e-3
+    learning_rate: float = 4e-3
     weight_decay: float = 0.05
-    n_steps: int = 2000
-    batch_windows: int = 64
+    epochs: float = 10.0
+    n_steps: int | None = None
+    batch_windows: int = 32
     batch_units: int = 16
     validations: int = 20
     precision: str = "float32"
@@ -94,13 +96,17 @@ def make_settings(**values) -> Settings:
         raise InputError(f"heads {list(s.heads)} predict no spikes", allowed="distance or hazard")
     if "variance" in s.heads and "distance" not in s.heads:
         raise InputError("the variance is that of the distance", fix="add distance to heads")
-    for name in ("n_in", "future", "stride", "patch", "embedding", "history_patch", "n_steps"):
+    for name in ("n_in", "future", "stride", "patch", "embedding", "history_patch"):
         _at_least(name, getattr(s, name), 1)
     for name in ("batch_windows", "batch_units", "validations", "layers", "attention_heads"):
         _at_least(name, getattr(s, name), 1)
     for name, low in (("prefix", 0), ("max_distance", 2), ("learning_rate", 0), ("divergence", 0)):
         _at_least(name, getattr(s, name), low)
     _at_least("weight_decay", s.weight_decay, 0)
+    if s.n_steps is not None:
+        _at_least("n_steps", s.n_steps, 1)
+    if not s.epochs > 0:
+        raise InputError(f"epochs {s.epochs}", allowed="above 0")
     if not s.widths or len(s.widths) != len(s.depths) or min(*s.widths, *s.depths) < 1:
         raise InputError(
             f"widths {list(s.widths)} and depths {list(s.depths)}",

@@ -96,6 +96,17 @@ def population_of(bins: list[Bins], device: torch.device) -> Population:
     return Population(bins, [on_device(b, device) for b in bins], first_unit)
 
 
+def with_steps(s: Settings, population: Population) -> Settings:
+    """Return settings whose ``n_steps`` is known: as many as ``epochs`` need.
+
+    Raises ``InputError`` where no training block is as long as a window.
+    """
+    if s.n_steps is not None:
+        return s
+    starts = [window_starts(b, "train", s.shape, stride=1) for b in population.bins]
+    return s._replace(n_steps=max(1, round(s.epochs * _batches_of_epoch(starts, s))))
+
+
 def learning_rates(s: Settings) -> Float[np.ndarray, "step"]:
     """Return the rate of each step: one cycle (Smith & Topin 2018, arXiv:1708.07120)."""
     dummy = torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=s.learning_rate)

@@ -1,9 +1,10 @@
 """A network for many units: the stimulus is read once, and each unit's token asks it.
 
 Convolutions turn the stimulus into tokens, without regard to who asks. A unit comes as a token, its
-own past spikes as further ones; they attend to each other and to the stimulus' tokens (Vaswani et
-al. 2017, arXiv:1706.03762, figure 1, right), and a fully connected head reads the unit's token.
-Since the stimulus is read once a window, another unit costs a twentieth of another window.
+own past spikes as further ones that it is added to; they attend to each other and to the stimulus'
+tokens (Vaswani et al. 2017, arXiv:1706.03762, figure 1, right), and a fully connected head reads
+them all, and the whole stimulus at gains of the unit's own. Since the stimulus is read once a
+window, another unit costs a tenth of another window.
 """
 
 import torch
@@ -36,15 +37,18 @@ class Transformer(nn.Module):
             for w, depth in zip(s.widths, s.depths, strict=True)
         )
         n_tokens = s.n_in // s.patch >> (len(s.widths) - 1)
-        self.place = nn.Parameter(torch.randn(n_tokens, width) * 0.1)
+        self.place = nn.Parameter(torch.randn(n_tokens, width))
         self.unit_token = nn.Linear(s.embedding, width)
+        # Without history these tokens still ask, each its own question.
+        n_past = s.n_in // s.history_patch
+        self.past_place = nn.Parameter(torch.randn(n_past, width))
         if s.history:
-            n_past = s.n_in // s.history_patch
             self.past_token = nn.Linear(s.history_patch, width)
-            self.past_place = nn.Parameter(torch.randn(n_past, width) * 0.1)
         self.layers = nn.ModuleList(Layer(width, s.attention_heads) for _ in range(s.layers))
         self.norm = nn.LayerNorm(width)
-        self.widen = nn.Linear(width, 4 * width)
+        self.widen = nn.Linear((1 + n_past) * width, 4 * width)
+        self.whole = nn.Linear(n_tokens * width, 4 * width)
+        self.gain = nn.Linear(s.embedding, 4 * width)
         first = first_biases(s, rate_per_bin)
         self.heads = nn.ModuleDict()
         for head, size in head_sizes(s.heads, s.shape).items():
@@ -83,16 +87,19 @@ class Transformer(nn.Module):
         """Return what is predicted of each window for each unit, given the stimulus' tokens."""
         s = self.settings
         windows, n_units = history.shape[:2]
-        token = self.unit_token(self.embedding(units, noise))
-        asking = token[None, :, None].expand(windows, -1, -1, -1)
+        embedded = self.embedding(units, noise)
+        token = self.unit_token(embedded)
+        past = self.past_place.expand(windows, n_units, -1, -1)
         if s.history:
-            past = history.reshape(windows, n_units, -1, s.history_patch)
-            past = self.past_token(past) + self.past_place
-            # Each of them is told whose past it is.
-            asking = torch.cat([asking, past + token[None, :, None]], dim=2)
+            patches_of_it = history.reshape(windows, n_units, -1, s.history_patch)
+            past = past + self.past_token(patches_of_it)
+        unit = token[None, :, None].expand(windows, -1, -1, -1)
+        asking = torch.cat([unit, past + unit], dim=2)
         for layer in self.layers:
             asking = layer(asking, tokens)
-        hidden = nn.functional.gelu(self.widen(self.norm(asking[:, :, 0])))
+        # The whole stimulus once more, at one gain a unit: attention alone is slow to find times.
+        seen = self.whole(tokens.flatten(1))[:, None] * self.gain(embedded)
+        hidden = nn.functional.gelu(self.widen(self.norm(asking).flatten(2)) + seen)
         return prediction_from({name: head(hidden) for name, head in self.heads.items()})
 
 
