@@ -1,0 +1,265 @@
+"""Rollout, calibration and evaluation: what is fed back, what is not seen, what is written."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from distance_samples import SMALL, flicker_bins
+
+from spikesieve.distance import calibration
+from spikesieve.distance.evaluating import (
+    evaluate,
+    infer_recording,
+    inferred_table,
+    true_rate_spikes,
+    unit_numbers,
+)
+from spikesieve.distance.example import example_window
+from spikesieve.distance.fitting import fit_network
+from spikesieve.distance.heads import Prediction
+from spikesieve.distance.methods import check_method, step_of
+from spikesieve.distance.placing import Asked, Calibration, joint_placer, make_placer
+from spikesieve.distance.rollout import Span, rollout, span_of
+from spikesieve.distance.settings import make_settings
+from spikesieve.distance.shape import Shape
+from spikesieve.distance.windows import on_device
+from spikesieve.errors import InputError
+from spikesieve.recording import read_table
+
+CPU = torch.device("cpu")
+SHAPE = Shape(n_in=20, prefix=4, future=10, counts=(5,), max_distance=30)
+
+
+@pytest.fixture(scope="module")
+def trained():
+    bins = flicker_bins(n_bins=3200)
+    return fit_network([bins], SMALL | {"n_steps": 60})[0], bins
+
+
+class Clock(torch.nn.Module):
+    """A network that wants a spike just when a unit's last one is 7 bins ago; it never was told.
+
+    It keeps what it was shown.
+    """
+
+    def __init__(self):
+        super().__init__()
+        self.stimuli, self.histories = [], []
+
+    def read(self, stimulus):
+        self.stimuli.append(stimulus)
+        return stimulus
+
+    def ask(self, stimulus, history, units):
+        self.histories.append(history[0].clone())
+        hazard = torch.full((1, len(units), 10), -20.0)
+        for row, past in enumerate(history[0]):
+            spikes = past.flatten().nonzero()
+            since = 20 - int(spikes[-1]) if len(spikes) else 7
+            if since <= 7:
+                hazard[0, row, 7 - since] = 20.0
+        return Prediction(hazard_logit=hazard)
+
+
+def test_a_rollout_feeds_on_its_own_spikes_alone():
+    """A spike every 7 bins, although only 5 bins of each window are used, for each method alike."""
+    network = Clock()
+    placers = {name: make_placer(name, SHAPE) for name in ("cumulative", "sampled", "none")}
+    stimulus = torch.arange(200.0).reshape(1, 200)
+    found = rollout(
+        network, stimulus, torch.arange(2), Span(60, 100), SHAPE, placers, step=5, seed=0
+    )
+    assert [*found] == [*placers]
+    every_seventh = np.arange(40) % 7 == 0
+    for name in ("cumulative", "sampled"):
+        assert found[name].shape == (2, 40)
+        np.testing.assert_array_equal(found[name], np.tile(every_seventh, (2, 1)))
+    assert not found["none"].any()
+    assert not network.histories[0].any()  # it starts from nothing
+
+
+def test_a_rollout_sees_no_stimulus_after_now():
+    network = Clock()
+    stimulus = torch.arange(200.0).reshape(1, 200)
+    placers = {"none": make_placer("none", SHAPE)}
+    rollout(network, stimulus, torch.arange(1), Span(60, 100), SHAPE, placers, step=5, seed=0)
+    windows = torch.cat(network.stimuli)
+    assert windows[:, 0, -1].tolist() == [*range(59, 99, 5)]
+    assert windows.shape == (8, 1, 20)
+
+
+def test_methods_run_together_or_alone_give_the_same(trained):
+    network, bins = trained
+    options = {"step": 10, "seed": 3, "device": CPU}
+    names = ["joint", "em", "exact", "gradient", "cumulative", "sampled", "poisson_5", "none"]
+    together = infer_recording(network, bins, names, **options)
+    for name in ("sampled", "cumulative", "poisson_5", "em"):
+        alone = infer_recording(network, bins, [name], **options)
+        n_bins = together.truth.shape[1]  # whole steps of the longest
+        np.testing.assert_array_equal(alone.spikes[name][:, :n_bins], together.spikes[name])
+    assert together.span.start >= 2400 + 64
+    assert together.truth.shape == together.spikes["em"].shape
+    np.testing.assert_array_equal(
+        together.truth, bins.spikes[:, together.span.start : together.span.stop]
+    )
+    other = infer_recording(network, bins, ["sampled"], **(options | {"seed": 4}))
+    assert (other.spikes["sampled"] != together.spikes["sampled"]).any()
+
+
+def test_test_bins_tell_the_calibration_nothing(trained):
+    network, bins = trained
+    options = {"step": 10, "seed": 0, "device": CPU}
+    before = infer_recording(network, bins, ["joint"], **options).calibration
+    spikes = bins.spikes.copy()
+    spikes[:, bins.split == "test"] = 1
+    after = infer_recording(network, bins._replace(spikes=spikes), ["joint"], **options)
+    assert before[:2] == after.calibration[:2]
+    np.testing.assert_array_equal(before.lowered, after.calibration.lowered)
+
+
+def test_the_joint_decoder_places_about_as_many_spikes_as_there_were(trained):
+    """On validation windows with the true past; so says its docstring."""
+    network, bins = trained
+    s = network.settings
+    recorded = on_device(bins, CPU)
+    seen = calibration.windows_in_a_row(
+        network.network, recorded, torch.arange(3), s, start=1664, stop=2360, step=10
+    )
+    found = calibration._lowered(seen, s.shape, 1.0, True, 10)
+    placed = calibration._decode(seen, s.shape, found, 10).sum()
+    assert placed == pytest.approx(seen.spikes.sum(), rel=0.15)
+    fewer = calibration._lowered(seen, s.shape, 1.0, True, 10, goal=0.5)
+    assert calibration._decode(seen, s.shape, fewer, 10).sum() < 0.7 * placed
+
+
+def test_corrections_lean_on_all_units_where_a_unit_has_few_spikes():
+    ratio = calibration._ratio(np.array([0, 200]), np.array([0, 100]))
+    assert ratio.tolist() == pytest.approx([2.0, 2.0])
+    assert calibration._ratio(np.array([0, 0]), np.array([10, 10])).tolist() == [0.25, 0.25]
+
+
+def test_windows_in_a_row_know_the_true_past(trained):
+    network, bins = trained
+    recorded = on_device(bins, CPU)
+    seen = calibration.windows_in_a_row(
+        network.network, recorded, torch.arange(3), network.settings, start=1664, stop=1800, step=10
+    )
+    assert seen.spikes.shape == (13, 3, 10)
+    for window in range(13):
+        now = 1664 + 10 * window
+        np.testing.assert_array_equal(seen.spikes[window], bins.spikes[:, now : now + 10])
+        for unit in range(3):
+            last = np.flatnonzero(bins.spikes[unit, :now])[-1] - now
+            assert seen.asked.last_spike[3 * window + unit] == last
+
+
+def test_nan_in_a_prediction_is_named():
+    asked = Asked(
+        distance=np.full((1, 14), np.nan),
+        variance=None,
+        hazard=np.full((1, 10), 0.1),
+        counts=None,
+        last_spike=np.zeros(1, int),
+    )
+    with pytest.raises(InputError, match="predicted distance of window 0, bin 0 is nan"):
+        make_placer("em", SHAPE)(asked, None, None, 5)
+    placer = joint_placer(Calibration(1.0, False, np.zeros(1)), SHAPE)
+    with pytest.raises(InputError, match="window 0, bin 0 is nan"):
+        placer(asked, None, None, 5)
+
+
+def test_methods_that_cannot_run_are_refused():
+    heads = ("hazard", "counts")
+    with pytest.raises(InputError, match="'em' reads head 'distance'.*take em off"):
+        check_method("em", heads, SHAPE)
+    with pytest.raises(InputError, match="did you mean 'cumulative'"):
+        check_method("cumulativ", heads, SHAPE)
+    with pytest.raises(InputError, match="no count over 80 bins.*poisson_5"):
+        check_method("poisson_80", heads, SHAPE)
+    with pytest.raises(InputError, match="method 'poisson'"):
+        check_method("poisson", heads, SHAPE)
+    assert step_of("poisson_5", SHAPE, 8) == 5
+    assert step_of("sampled", SHAPE, 8) == 8
+
+
+def test_a_network_is_not_used_on_what_it_does_not_know(trained):
+    network, bins = trained
+    with pytest.raises(InputError, match=r"recording 'flicker'.*1 units.*99 the first"):
+        unit_numbers(network, bins._replace(unit_ids=np.array([1, 3, 99], np.int32)))
+    with pytest.raises(InputError, match="channels"):
+        unit_numbers(network, bins._replace(channels=("led_a", "led_x")))
+    with pytest.raises(InputError, match="step 17.*16 bins"):
+        infer_recording(network, bins, ["none"], step=17, seed=0, device=CPU)
+
+
+def test_a_rollout_takes_the_longest_block():
+    assert span_of([(0, 100), (200, 260)], SHAPE, 7) == Span(20, 20 + 77)
+    with pytest.raises(InputError, match="longest block has 24 bins; a rollout needs 20"):
+        span_of([(0, 24)], SHAPE, 5)
+    with pytest.raises(InputError, match="longest block has 0 bins"):
+        span_of([], SHAPE, 5)
+
+
+def test_the_true_rate_gives_a_spike_whenever_it_has_added_up_to_one():
+    bins = flicker_bins(n_units=2, n_bins=1000)._replace(bin_s=0.002)
+    truth = {"unit_id": np.array([3, 1]), "step_s": np.array(0.001)}
+    truth["rate_hz"] = np.stack([np.full(2000, 50.0), np.full(2000, 10.0)])
+    found = true_rate_spikes(truth, bins, Span(0, 1000))
+    assert found.sum(axis=1).tolist() == [20, 100]  # 2 s at 10 and at 50 Hz
+    assert np.diff(np.flatnonzero(found[1])).tolist() == [10] * 99
+
+
+def test_an_evaluation_writes_all_it_says(trained, tmp_path):
+    network, bins = trained
+    names = ["joint", "em", "cumulative", "none"]
+    evaluate(
+        network,
+        [bins],
+        tmp_path,
+        methods=names,
+        truth={},
+        step=10,
+        model="small",
+        seed=0,
+        device=CPU,
+    )
+    spikes = read_table(tmp_path / "inferred_spikes.parquet", "inferred_spikes")
+    about = json.loads((tmp_path / "inference.json").read_text())["recordings"]["flicker"]
+    first, stop = about["first_bin"], about["first_bin"] + about["n_bins"]
+    true = spikes[spikes["method"] == "truth"]
+    assert len(true) == bins.spikes[:, first:stop].sum()
+    assert set(spikes["method"]) <= {"truth", *names}
+    assert np.isclose(true["time_s"], (true["bin"] + 0.5) * bins.bin_s).all()
+    scores = read_table(tmp_path / "scores.parquet", "scores")
+    assert set(scores["method"]) == set(names)
+    silent = scores[(scores["method"] == "none") & (scores["metric"] == "van_rossum_relative")]
+    assert (silent["value"] == 1).all()
+    shape = make_settings(**SMALL).shape
+    window = example_window(
+        _written(bins, tmp_path), tmp_path, recording="flicker", shape=shape, units=None
+    )
+    assert len(window["predicted"]) == len(window["true"]) == 24
+    energy = window["elimination"]["energy"].to_numpy()
+    assert (np.diff(energy) < 0).all()
+    n_left = window["elimination"]["n_spikes"].iloc[-1]
+    assert n_left == len(window["spikes"]["em"])
+
+
+def _written(bins, folder):
+    from spikesieve.distance.bins import write_bins
+
+    write_bins(folder / "bins.parquet", bins)
+    return folder / "bins.parquet"
+
+
+def test_spikes_that_share_a_bin_are_rows_of_their_own(trained):
+    network, bins = trained
+    inferred = infer_recording(network, bins, ["none"], step=10, seed=0, device=CPU)
+    truth = inferred.truth.copy()
+    truth[0, 5] = 3
+    table = inferred_table(inferred._replace(truth=truth), bins)
+    here = (table["unit_id"] == 1) & (table["bin"] == inferred.span.start + 5)
+    assert here.sum() == 3
+    assert isinstance(table, pd.DataFrame)
