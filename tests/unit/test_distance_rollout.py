@@ -125,7 +125,7 @@ def test_the_joint_decoder_places_about_as_many_spikes_as_there_were(trained):
     s = network.settings
     recorded = on_device(bins, CPU)
     seen = calibration.windows_in_a_row(
-        network.network, recorded, torch.arange(3), s, start=1664, stop=2360, step=10
+        network.network, recorded, torch.arange(3), s, [Span(1664, 2304)], step=10
     )
     found = calibration._lowered(seen, s.shape, 1.0, True, 10)
     placed = calibration._decode(seen, s.shape, found, 10).sum()
@@ -144,11 +144,15 @@ def test_windows_in_a_row_know_the_true_past(trained):
     network, bins = trained
     recorded = on_device(bins, CPU)
     seen = calibration.windows_in_a_row(
-        network.network, recorded, torch.arange(3), network.settings, start=1664, stop=1800, step=10
+        network.network,
+        recorded,
+        torch.arange(3),
+        network.settings,
+        [Span(1664, 1794), Span(2000, 2020)],
+        step=10,
     )
-    assert seen.spikes.shape == (13, 3, 10)
-    for window in range(13):
-        now = 1664 + 10 * window
+    assert seen.spikes.shape == (15, 3, 10)
+    for window, now in enumerate([*range(1664, 1794, 10), 2000, 2010]):
         np.testing.assert_array_equal(seen.spikes[window], bins.spikes[:, now : now + 10])
         for unit in range(3):
             last = np.flatnonzero(bins.spikes[unit, :now])[-1] - now

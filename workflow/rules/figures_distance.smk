@@ -6,6 +6,7 @@ and .csv, the last with exactly the numbers that are drawn.
 
 
 localrules:
+    distance,
     figure_distance_training,
     figure_distance_scores,
     figure_distance_pairs,
@@ -26,6 +27,11 @@ def first_distance_model(wildcards):
 #: Where sizes are compared, and where units have networks of their own.
 SIZED = [name for name in TRAINED if several_models(name)]
 WITH_ALONE = [name for name in TRAINED if distance_of(name)["alone"]]
+
+
+rule distance:
+    input:
+        lambda wildcards: distance_figures(),
 
 
 rule figure_distance_training:

@@ -13,13 +13,15 @@ import torch
 from jaxtyping import Bool, Integer, UInt8
 from torch import nn
 
+from spikesieve.distance.bins import Bins
 from spikesieve.distance.placing import Asked, Calibration, joint_placer
 from spikesieve.distance.rollout import Span, asked_of, rollout
 from spikesieve.distance.scores import schreiber_similarity, van_rossum_relative
 from spikesieve.distance.settings import Settings
 from spikesieve.distance.shape import Shape
 from spikesieve.distance.training import predictions
-from spikesieve.distance.windows import Recorded
+from spikesieve.distance.transform import FAR
+from spikesieve.distance.windows import Recorded, window_starts
 
 #: Weights of the hazard that are tried: none, as much as probability says, and more.
 HAZARD_WEIGHTS = (0.0, 1.0, 3.0)
@@ -30,7 +32,7 @@ HALVINGS = 9
 CORRECTIONS = 2
 #: Spikes of all units that count beside a unit's own in its correction; few of its own tell little.
 SHARED_SPIKES = 20
-#: Validation windows that are decoded, in a row.
+#: Validation windows that are decoded, in rows: as many of each block.
 WINDOWS = 500
 
 
@@ -42,10 +44,10 @@ class Windowed(NamedTuple):
 
 
 def windows_in_a_row(
-    network: nn.Module, recorded: Recorded, units, s: Settings, *, start: int, stop: int, step: int
+    network: nn.Module, recorded: Recorded, units, s: Settings, spans: list[Span], *, step: int
 ) -> Windowed:
-    """Predict windows ``step`` apart in bins ``[start, stop)`` from the true past."""
-    now = np.arange(start, stop - step + 1, step)[:WINDOWS]
+    """Predict windows ``step`` apart in each span (whole steps) from the true past."""
+    now = np.concatenate([np.arange(span.start, span.stop, step) for span in spans])
     local = torch.arange(len(recorded.spikes), device=recorded.spikes.device)
     parts: list[Asked] = []
     previous = recorded.previous.cpu().numpy()
@@ -53,7 +55,7 @@ def windows_in_a_row(
     for batch, predicted in predictions(network, recorded, now, local, units, s):
         for window in range(len(batch.history)):
             past = previous[:, now[done] - 1] - now[done]
-            past = np.where(past < -(1 << 29), 0, past).astype(np.int64)
+            past = np.where(past < -FAR // 2, 0, past).astype(np.int64)
             parts.append(asked_of(predicted, past, window))
             done += 1
     joined = (None if p[0] is None else np.concatenate(p) for p in zip(*parts, strict=True))
@@ -62,41 +64,51 @@ def windows_in_a_row(
     return Windowed(Asked(*joined), true)
 
 
+def validation_spans(bins: Bins, s: Settings, step: int) -> list[Span]:
+    """Return what is decoded of each validation block: about ``WINDOWS`` steps in all.
+
+    Raises ``InputError`` where no block holds a window.
+    """
+    now = window_starts(bins, "validation", s.shape, stride=1)
+    blocks = np.split(now, np.flatnonzero(np.diff(now) > 1) + 1)
+    most = max(1, WINDOWS // len(blocks))
+    n_steps = [min(most, len(block) // step) for block in blocks]
+    starts = [int(block[0]) for block in blocks]
+    return [Span(a, a + max(n, 1) * step) for a, n in zip(starts, n_steps, strict=True)]
+
+
 def calibrate(
-    network: nn.Module,
-    recorded: Recorded,
-    units,
-    s: Settings,
-    *,
-    start: int,
-    stop: int,
-    step: int,
-    bin_s: float,
+    network: nn.Module, recorded: Recorded, bins: Bins, units, s: Settings, *, step: int
 ) -> Calibration:
     """Choose the joint decoder's hazard weight and use of the variance, and lower each unit.
 
     Judged by what the decoder is for: Schreiber's similarity at 5 ms less the relative van Rossum
     distance at 10 ms, means over units, each with the right number of spikes.
     """
-    seen = windows_in_a_row(network, recorded, units, s, start=start, stop=stop, step=step)
+    spans = validation_spans(bins, s, step)
+    seen = windows_in_a_row(network, recorded, units, s, spans, step=step)
     best, best_score = None, -np.inf
     for use_variance in (True, False) if "variance" in s.heads else (False,):
         for weight in HAZARD_WEIGHTS:
             tried = _lowered(seen, s.shape, weight, use_variance, step)
-            found = _decode(seen, s.shape, tried, step)
-            score = _judge(seen.spikes, found, bin_s)
+            score = _judge(seen.spikes, _decode(seen, s.shape, tried, step), bins.bin_s)
             print(f"joint: hazard weight {weight}, variance {use_variance}: {score:.4f}")
             if score > best_score:
                 best, best_score = tried, score
-    span = Span(start, start + len(seen.spikes) * step)
     true = seen.spikes.clip(max=1).sum(axis=(0, 2))
     goal = np.ones(len(true))
     for _ in range(CORRECTIONS):
         placers = {"joint": joint_placer(best, s.shape)}
         options = {"step": step, "seed": 0, "title": "counting spikes"}
-        placed = rollout(network, recorded.stimulus, units, span, s.shape, placers, **options)
-        goal = goal / _ratio(placed["joint"].sum(axis=1), true)
+        placed = sum(
+            rollout(network, recorded.stimulus, units, span, s.shape, placers, **options)[
+                "joint"
+            ].sum(axis=1)
+            for span in spans
+        )
+        goal = goal / _ratio(placed, true)
         best = _lowered(seen, s.shape, best.hazard_weight, best.use_variance, step, goal=goal)
+        print(f"joint: a rollout placed {placed.sum()} spikes, there were {true.sum()}")
     return best
 
 

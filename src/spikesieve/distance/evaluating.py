@@ -88,17 +88,7 @@ def infer_recording(
     recorded = on_device(bins, device)
     calibration = None
     if "joint" in methods:
-        first, last = blocks_of(bins, "validation")[0]
-        calibration = calibrate(
-            network,
-            recorded,
-            units,
-            s,
-            start=first + s.n_in,
-            stop=last - s.shape.reach,
-            step=step,
-            bin_s=bins.bin_s,
-        )
+        calibration = calibrate(network, recorded, bins, units, s, step=step)
     steps = {name: step_of(name, s.shape, step) for name in methods}
     span = span_of(blocks_of(bins, "test"), s.shape, max(steps.values()))
     found: dict[str, np.ndarray] = {}
