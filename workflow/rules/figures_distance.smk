@@ -16,7 +16,7 @@ localrules:
 
 def several_models(name):
     """Say whether there are sizes of networks to compare."""
-    return len(distance_of(name)["models"]) > 2
+    return len(distance_of(name)["models"]) > 1
 
 
 def first_distance_model(wildcards):
