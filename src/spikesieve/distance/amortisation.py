@@ -74,7 +74,7 @@ def _one(bins: Bins, settings: dict, budget_s: float, method, step, name) -> pd.
 
 
 def _at(scales: pd.Series, scale: float) -> pd.Series:
-    return scales.isna() if np.isnan(scale) else np.isclose(scales, scale)
+    return scales.isna() if np.isnan(scale) else (scales - scale).abs() < 0.5
 
 
 def _seconds_of_a_step(bins: Bins, settings: dict) -> float:

@@ -187,12 +187,24 @@ def train(
             if row["validation_loss"] < state.best_loss:
                 weights = {k: v.detach().clone() for k, v in state.network.state_dict().items()}
                 state = state._replace(best=weights, best_loss=row["validation_loss"])
-            bar.set_postfix(loss=f"{row['loss']:.3f}", held_out=f"{row['validation_loss']:.3f}")
+            _tell(bar, row, s)
         if step + 1 in looks or step % 20 == 0:
             state = state._replace(rows=[*state.rows, row])
         keep(state)
     state.network.load_state_dict(state.best)
     return state
+
+
+def _tell(bar: tqdm, row: dict, s: Settings) -> None:
+    """Say how far a training is: in the bar, or as a line of a log that has none."""
+    bar.set_postfix(loss=f"{row['loss']:.3f}", held_out=f"{row['validation_loss']:.3f}")
+    if bar.disable:
+        left_s = row["wall_s"] / row["step"] * (s.n_steps - row["step"])
+        print(
+            f"step {row['step']:,} of {s.n_steps:,}: loss {row['loss']:.3f}, on validation bins "
+            f"{row['validation_loss']:.3f}; about {left_s / 60:.1f} min left",
+            flush=True,
+        )
 
 
 _FIX = "take a smaller distance.learning_rate, and look for NaN or huge values in the stimulus"
