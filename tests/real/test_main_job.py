@@ -20,6 +20,9 @@ KNOWN = {
     "allen_layout": (40, None, 180.0),
     "human_dandi": (35, 214_278, 2821.0),
 }
+#: Where spike distance is learnt: from LEDs, and from running speed.
+DISTANCE = ["chicken_retina", "allen_layout"]
+DISTANCE_FIGURES = ("training", "scores", "pairs", "rollout", "counts", "inference")
 FIGURES = (
     "overview",
     "unit_quality",
@@ -42,6 +45,13 @@ def main_job(data, tmp_path_factory):
         "sweep": {"k": [8, 4], "n_steps": 30},
         "baselines": {"methods": ["mean", "pca"]},
         "counts": {"extra_bin_ms": [100]},
+        "distance": {
+            "recordings": DISTANCE,
+            "max_units": 4,
+            "epochs": 1,
+            "validations": 5,
+            "methods": ["joint", "em", "cumulative", "none"],
+        },
     }
     project = copy_project(tmp_path_factory.mktemp("real") / "p", real_config(data) | quick)
     snakemake(project)
@@ -107,3 +117,23 @@ def test_each_figure_is_there_with_its_numbers(main_job, figure):
         assert stem.with_suffix(".pdf").read_bytes().startswith(b"%PDF")
         assert stem.with_suffix(".png").stat().st_size > 20_000
         assert len(pd.read_csv(stem.with_suffix(".csv"))) > 10
+
+
+@pytest.mark.parametrize("recording", DISTANCE)
+def test_spike_distance_is_learnt_and_scored(main_job, recording):
+    folder = main_job / f"results/distance/{recording}/default/seed0"
+    history = pd.read_parquet(folder / "history.parquet")
+    looks = history["validation_loss"].dropna()
+    assert len(looks) == 5
+    assert looks.min() < looks.iloc[0]
+    scores = pd.read_parquet(folder / "scores.parquet")
+    assert scores["unit_id"].nunique() == 4
+    ratio = scores[scores["metric"] == "count_ratio"].groupby("method")["value"].mean()
+    assert ratio["none"] == 0
+    assert 0.5 < ratio["cumulative"] < 2
+    for figure in DISTANCE_FIGURES:
+        stem = main_job / f"results/figures/distance_{figure}/{recording}"
+        assert stem.with_suffix(".png").stat().st_size > 20_000
+        assert len(pd.read_csv(stem.with_suffix(".csv"))) > 10
+    page = main_job / f"results/unit_map/{recording}/unit_map.html"
+    assert 20_000 < page.stat().st_size < 10e6
