@@ -5,7 +5,7 @@ folder for each model and seed; {recording} is also a name under distance.togeth
 know the units of several recordings.
 """
 
-from spikesieve.distance.config import members, trained_names
+from spikesieve.distance.config import main_model, members, trained_names
 from spikesieve.distance.config import model_settings as distance_model
 from spikesieve.distance.config import models_of as networks_of
 
@@ -87,7 +87,7 @@ def distance_runs(name, *, models="first"):
     def files(wildcards):
         section = distance_of(wildcards.recording)
         chosen = {
-            "first": [*section["models"]][:1],
+            "first": [main_model(section)],
             "named": [*section["models"]],
             "all": [*networks_of(section)],
         }[models]

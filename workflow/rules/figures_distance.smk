@@ -21,7 +21,7 @@ def several_models(name):
 
 def first_distance_model(wildcards):
     """Return the name of the model that later stages read."""
-    return next(iter(distance_of(wildcards.recording)["models"]))
+    return main_model(distance_of(wildcards.recording))
 
 
 #: Where sizes are compared, and where units have networks of their own.

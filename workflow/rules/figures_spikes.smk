@@ -36,7 +36,7 @@ def first_of(value):
 def heads_of(name):
     """Return what the first network of a name predicts."""
     section = distance_of(name)
-    return distance_model(section, next(iter(section["models"])))["heads"]
+    return distance_model(section, main_model(section))["heads"]
 
 
 #: Those whose first network predicts distances.

@@ -22,7 +22,7 @@ def units_of_members(wildcards):
 def told_apart(name):
     """Say whether a network has embeddings to map."""
     section = distance_of(name)
-    return distance_model(section, next(iter(section["models"])))["unit"] != "none"
+    return distance_model(section, main_model(section))["unit"] != "none"
 
 
 #: Those whose first network has embeddings.

@@ -95,21 +95,35 @@ def calibrate(
             print(f"joint: hazard weight {weight}, variance {use_variance}: {score:.4f}")
             if score > best_score:
                 best, best_score = tried, score
+    return _corrected(network, recorded, units, s, spans, seen, best, step)
+
+
+def _corrected(network, recorded, units, s, spans, seen, first: Calibration, step) -> Calibration:
+    """Return the calibration with which rollouts over the spans place about as many as there were.
+
+    Of those tried, the nearest of each unit: where little is predicted, a unit's number of spikes
+    leaps from none to many.
+    """
     true = seen.spikes.clip(max=1).sum(axis=(0, 2))
-    goal = np.ones(len(true))
-    for _ in range(CORRECTIONS):
-        placers = {"joint": joint_placer(best, s.shape)}
-        options = {"step": step, "seed": 0, "title": "counting spikes"}
-        placed = sum(
-            rollout(network, recorded.stimulus, units, span, s.shape, placers, **options)[
-                "joint"
-            ].sum(axis=1)
-            for span in spans
-        )
-        goal = goal / _ratio(placed, true)
-        best = _lowered(seen, s.shape, best.hazard_weight, best.use_variance, step, goal=goal)
-        print(f"joint: a rollout placed {placed.sum()} spikes, there were {true.sum()}")
-    return best
+    goal, tried = np.ones(len(true)), first
+    nearest, lowered = np.full(len(true), np.inf), first.lowered
+    options = {"step": step, "seed": 0, "title": "counting spikes"}
+    for number in range(1 + CORRECTIONS):
+        placers = {"joint": joint_placer(tried, s.shape)}
+        placed = np.zeros(len(true), np.int64)
+        for span in spans:
+            found = rollout(network, recorded.stimulus, units, span, s.shape, placers, **options)
+            placed += found["joint"].sum(axis=1, dtype=np.int64)
+        print(f"joint: a rollout placed {placed.sum():,} spikes, there were {true.sum():,}")
+        off = np.abs(np.log((placed + 1) / (true + 1)))
+        nearest, lowered = np.minimum(nearest, off), np.where(off < nearest, tried.lowered, lowered)
+        if number < CORRECTIONS:
+            goal = goal / _ratio(placed, true)
+            weights = first.hazard_weight, first.use_variance
+            tried = _lowered(seen, s.shape, *weights, step, goal=goal)
+    if (far := nearest > np.log(2)).any():
+        print(f"joint: {far.sum()} units have less than half or more than twice their spikes.")
+    return first._replace(lowered=lowered)
 
 
 def _ratio(placed: Integer[np.ndarray, "unit"], true: Integer[np.ndarray, "unit"]) -> np.ndarray:
@@ -122,12 +136,15 @@ def _lowered(seen: Windowed, shape: Shape, weight, use_variance, step, *, goal=1
     """Return the calibration that places ``goal`` times as many spikes of a unit as there were."""
     wanted = goal * seen.spikes.clip(max=1).sum(axis=(0, 2))
     low, high = (np.full(len(wanted), bound) for bound in LOWERED)
+    nearest, best = np.full(len(wanted), np.inf), low
     for _ in range(HALVINGS):
         middle = (low + high) / 2
-        tried = Calibration(weight, use_variance, middle)
-        many = _decode(seen, shape, tried, step).sum(axis=(0, 2)) > wanted
-        low, high = np.where(many, low, middle), np.where(many, middle, high)
-    return Calibration(weight, use_variance, (low + high) / 2)
+        placed = _decode(seen, shape, Calibration(weight, use_variance, middle), step)
+        placed = placed.sum(axis=(0, 2))
+        off = np.abs(placed - wanted)
+        nearest, best = np.minimum(nearest, off), np.where(off < nearest, middle, best)
+        low, high = np.where(placed > wanted, (low, middle), (middle, high))
+    return Calibration(weight, use_variance, best)
 
 
 def _decode(seen: Windowed, shape: Shape, c: Calibration, step: int) -> Bool[np.ndarray, "w u s"]:

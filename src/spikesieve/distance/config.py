@@ -21,6 +21,14 @@ def models_of(section: dict) -> dict[str, dict]:
     return section["models"] | single
 
 
+def main_model(section: dict) -> str:
+    """Return the model that later stages read: ``default``, or where there is none the first.
+
+    A preset's models are merged with those of the configuration, in an order that nobody chose.
+    """
+    return "default" if "default" in section["models"] else next(iter(section["models"]))
+
+
 def model_settings(section: dict, model: str) -> dict:
     """Return a model's settings and ``units``: those of the section, but for what it changes."""
     return {key: section[key] for key in OF_MODEL} | models_of(section)[model]
