@@ -46,7 +46,7 @@ def test_a_training_learns_what_drives_the_units():
 def test_the_result_is_the_best_network_on_validation_bins(monkeypatch):
     bins = flicker_bins()
     s = make_settings(**SMALL | {"n_steps": 30, "validations": 10})
-    monkeypatch.setattr(training, "learning_rates", lambda s: np.geomspace(1e-3, 3, s.n_steps))
+    monkeypatch.setattr(training, "learning_rates", lambda s: np.geomspace(1e-3, 0.5, s.n_steps))
     population = population_of([bins], CPU)
     done = train(first_state(s, population), population, s, keep=lambda state: None)
     windows = training.validation_windows(population, s)

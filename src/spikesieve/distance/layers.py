@@ -13,8 +13,10 @@ from torch.nn import functional
 KERNEL = 7
 #: First value of what a block adds is multiplied by this, so that a deep stack starts out shallow.
 FIRST_SCALE = 0.1
-#: Log variance of an embedding at the start: units must be told apart before anything is learnt.
-FIRST_LOG_VARIANCE = -4.0
+#: Spread over units of embeddings at the start, and the log variance of each: units must be told
+#: apart before anything is learnt, and where they end must not be where they happened to start.
+FIRST_SPREAD = 0.02
+FIRST_LOG_VARIANCE = -9.0
 
 
 class Block(nn.Module):
@@ -87,7 +89,7 @@ class UnitEmbedding(nn.Module):
 
     def __init__(self, n_units: int, size: int):
         super().__init__()
-        self.mean = nn.Parameter(torch.randn(n_units, size))
+        self.mean = nn.Parameter(torch.randn(n_units, size) * FIRST_SPREAD)
         self.log_variance = nn.Parameter(torch.full((n_units, size), FIRST_LOG_VARIANCE))
 
     def forward(

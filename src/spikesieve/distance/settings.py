@@ -52,7 +52,7 @@ class Settings(NamedTuple):
     widths: tuple[int, ...] = (48, 64, 64)
     depths: tuple[int, ...] = (2, 2, 2)
     embedding: int = 24
-    divergence: float = 1e-4
+    divergence: float = 1e-3
     layers: int = 1
     attention_heads: int = 4
     history_patch: int = 62

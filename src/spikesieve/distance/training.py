@@ -27,6 +27,9 @@ from spikesieve.errors import InputError, SpikesieveError
 VALIDATION_WINDOWS = 256
 #: Windows x units that go through a network at once where nothing is learnt.
 CELLS_AT_ONCE = 2048
+#: Learning rate of embeddings over that of all else: they start at nearly the same place, and few
+#: batches hold a unit.
+EMBEDDING_HURRY = 4.0
 #: Length that a step's gradient is cut to.
 LARGEST_GRADIENT = 1.0
 #: Bin widths that may be trained on together differ by this share at most.
@@ -137,14 +140,17 @@ def first_state(s: Settings, population: Population) -> State:
 
 
 def _groups(network: nn.Module, s: Settings) -> list[dict]:
-    """Return the parameters that decay (matrices), and those that don't."""
-    decays = [p for n, p in network.named_parameters() if p.ndim > 1 and "embedding" not in n]
-    ids = set(map(id, decays))
-    others = [p for p in network.parameters() if id(p) not in ids]
-    return [
-        {"params": decays, "weight_decay": s.weight_decay},
-        {"params": others, "weight_decay": 0.0},
+    """Return the parameters that decay (matrices), those that don't, and hurrying embeddings."""
+    named = [*network.named_parameters()]
+    apart = [p for name, p in named if name.startswith("embedding.")]
+    rest = [p for name, p in named if not name.startswith("embedding.")]
+    groups = [
+        {"params": [p for p in rest if p.ndim > 1], "weight_decay": s.weight_decay, "hurry": 1.0},
+        {"params": [p for p in rest if p.ndim <= 1], "weight_decay": 0.0, "hurry": 1.0},
     ]
+    if apart:
+        groups.append({"params": apart, "weight_decay": 0.0, "hurry": EMBEDDING_HURRY})
+    return groups
 
 
 def train(
@@ -175,7 +181,7 @@ def train(
             plan = _plan(starts, s, epoch)
         number, now = plan[step % per_epoch]
         for group in state.optimiser.param_groups:
-            group["lr"] = rates[step]
+            group["lr"] = rates[step] * group["hurry"]
         row = _step(state, population, s, step, number, now)
         row |= {"step": step + 1, "learning_rate": rates[step]}
         row["wall_s"] = time.monotonic() - started
