@@ -73,9 +73,8 @@ def recovery_scores(
     ``recall_parents`` and ``recall_children`` where features are nested, ``l0``, ``fit_s``
     (choosing included) and ``dead_fraction`` (of the latents that are read, those silent in all
     held-out bins). Of autoencoders also ``n_latents``, ``k``, ``smoothing``, ``n_read`` (latents
-    left after pruning), and of the dictionary before pruning ``stable_share`` (|r| with a partner
-    in the other instance at least 0.7 at the lower end of its 95 % interval, and shared by two
-    units at least; on the tenth of the training bins, their last, that only chooses and sets
+    left after pruning), and of the dictionary before pruning ``stable_share`` (``sure_stability``
+    of 0.7 or more, on the tenth of the training bins, their last, that only chooses and sets
     thresholds) and ``dead_fraction_encoder``, of its latents as the encoder gives them.
 
     Raises

@@ -43,9 +43,9 @@ def dictionary_table(
     Returns
     -------
     A row a seed and latent: ``density`` and ``stability`` on the bins of ``judged_split`` (|r| with
-    its one-to-one partner in the other seeds, 0 without one), ``n_units`` (how many units share
-    it), ``stable`` (surely 0.7 or more, and shared by two units at least), and what pruning says,
-    by activity on the training bins: ``kept``, ``merged_into``, ``dropped_because``.
+    its one-to-one partner in the other seeds, 0 without one), ``n_units`` (``effective_units``),
+    ``stable`` (``sure_stability`` of 0.7 or more), and what pruning says, by activity on the
+    training bins: ``kept``, ``merged_into``, ``dropped_because``.
     """
     train, test = counts.rows("train"), counts.rows(judged_split(counts))
     decoders, on_train, held_out = [], [], []
