@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from itertools import product
 
 from spikesieve.errors import InputError
-from spikesieve.sae.settings import check_instances, make_settings
+from spikesieve.sae.settings import check_instances, make_settings, whole_levels
 
 #: Keys of section ``sae`` that belong to all models, so that none may change them.
 SHARED = ("n_seeds", "device", "nulls", "models")
@@ -39,7 +39,14 @@ def _problems(settings: dict) -> Iterator[str]:
     for model in settings["sae"]["models"]:
         where, chosen = f"sae.models.{model}", model_settings(settings, model)
         left_open = [name for name, v in chosen.items() if v is None and name != "patience"]
-        yield from _tried(where, chosen, {n: sweep[n] for n in left_open})
+        said = _said_by_levels(chosen)
+        if said:
+            text = ", ".join(f"{name}: {value}" for name, value in said.items())
+            yield (
+                f"{where}: {' and '.join(said)} null beside levels, the last of which is the "
+                f"whole dictionary; set {text}, or leave levels out"
+            )
+        yield from _tried(where, chosen | said, {n: sweep[n] for n in left_open if n not in said})
         for name in (n for n in left_open if n in fixed):
             yield (
                 f"{where}: {name} is null, but the sweep is over what the first model, {first}, "
@@ -47,6 +54,15 @@ def _problems(settings: dict) -> Iterator[str]:
                 "null there"
             )
         yield from _without_validation(where, chosen, left_open, settings["counts"]["split"])
+
+
+def _said_by_levels(chosen: dict) -> dict[str, int]:
+    """Return the width and budget that are null although levels leave no choice: what is tried
+    may be narrower than any value of the sweep, where training bins are few."""
+    if not chosen["levels"]:
+        return {}
+    both = dict(zip(("n_latents", "k"), whole_levels(chosen["levels"]), strict=True))
+    return {name: value for name, value in both.items() if chosen[name] is None}
 
 
 def _without_validation(where: str, chosen: dict, left_open: list, split: list) -> Iterator[str]:

@@ -200,6 +200,25 @@ def test_what_the_sweep_could_choose_must_be_possible(schemas):
     read_config({"recordings": [ROW], "sae": hidden, "sweep": {"masked_share": [0.5]}}, schemas)
 
 
+@pytest.mark.parametrize("fits", [True, False])
+def test_levels_leave_no_width_or_budget_to_choose(schemas, fits):
+    """Not even the only value of the sweep: with few training bins, less is tried."""
+    sae = {"levels": [[64, 4], [128, 8]], "models": {"own": {}, "more": {"levels": []}}}
+    given = {"recordings": [ROW], "sae": sae}
+    given["sweep"] = {"n_latents": [128], "k": [8]} if fits else {}
+    text = errors_of(given, schemas)
+    assert "1 problem(s)" in text
+    assert "sae.models.own: n_latents and k null beside levels" in text
+    assert "set n_latents: 128, k: 8, or leave levels out (recordings a)" in text
+    text = errors_of(given | {"sae": sae | {"k": 8}}, schemas)
+    assert "own: n_latents null beside levels" in text
+    assert "set n_latents: 128, or leave" in text
+    more = {"own": {"levels": []}, "more": {}}
+    assert "1 problem(s)" in errors_of(given | {"sae": sae | {"models": more}}, schemas)
+    models = {"own": {}, "more": {}}
+    read_config(given | {"sae": sae | {"n_latents": 128, "k": 8, "models": models}}, schemas)
+
+
 def test_a_later_model_leaves_open_only_what_the_first_does(schemas):
     open_k, fixed_k = {"k": None}, {"k": 4}
     text = errors_of(

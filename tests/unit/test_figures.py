@@ -614,6 +614,21 @@ class TestReconstruction:
         figure = draw_reconstruction(reconstruction_table("rec", metrics))
         assert [t.get_text() for t in figure.axes[0].texts] == ["2 below"]
 
+    @pytest.mark.parametrize("n_seeds", [2, 7, 27])
+    def test_many_runs_stand_clear_of_each_other(self, metrics, n_seeds):
+        bad = metrics[3].copy()
+        bad.loc[(bad["metric"] == "r2") & (bad["unit_id"] < 35), "value"] = -1.0
+        seeds = [bad.assign(seed=seed) for seed in range(n_seeds)]
+        figure = draw_reconstruction(reconstruction_table("rec", [*metrics[:2], *seeds]))
+        assert_readable(figure)
+        notes = [t.get_text().removesuffix(" below") for t in figure.axes[0].texts]
+        assert len(notes) >= n_seeds
+        assert len(set(notes[-n_seeds:])) == 1
+        names = [t.get_text() for t in figure.axes[-1].get_xticklabels()]
+        assert len(names) == 2 + n_seeds
+        colours = {tuple(c.get_facecolor()[0]) for c in figure.axes[1].collections}
+        assert len(colours) == 3  # the seeds of a model share theirs
+
     def test_without_a_test_split_validation_is_judged_and_named(self, metrics):
         without = [m.replace({"split": {"test": "validation"}}) for m in metrics]
         without = [m[m["metric"] != "cosine_bin"] for m in without]

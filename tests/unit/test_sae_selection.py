@@ -225,6 +225,23 @@ def test_a_sweep_tries_one_setting_after_the_other_and_never_looks_at_test_bins(
     assert (other["pattern_bits"] != trials["pattern_bits"]).any()
 
 
+def test_a_sweep_tries_once_what_few_bins_make_the_same():
+    table, widest = table_of("train", "validation"), 500 // BINS_PER_LATENT
+    settings, common = CHEAP | {"n_steps": 5}, {"root_seed": 3, "recording": "r"}
+    values = {"k": [10, 8, 2], "n_latents": [widest + 2, 800]}
+    trials = sweep(table, settings, values, **common)
+    assert trials[["n_latents", "k"]].values.tolist() == [[widest, widest], [widest, 2]]
+    wide = {"k": [2], "n_latents": [800]}
+    assert len(sweep(table, settings, wide, narrower=widest - 1, **common)) == 1
+    for narrower in (widest, widest + 2):
+        none = sweep(table, settings, wide, narrower=narrower, **common)
+        assert none.empty
+        assert {"n_latents", "pattern_bits"} <= set(none)
+    # A budget that is set needs as many latents.
+    trials = sweep(table, settings | {"k": 9}, {"n_latents": [800]}, **common)
+    assert trials[["n_latents", "k"]].values.tolist() == [[9, 9]]
+
+
 def test_a_sweep_over_nothing_tries_what_is_set():
     settings = CHEAP | {"n_steps": 5, "n_latents": 12, "k": 3}
     trials = sweep(table_of("train", "validation"), settings, {}, root_seed=0, recording="r")

@@ -7,7 +7,7 @@ import scipy.sparse
 from spikesieve.errors import InputError
 from spikesieve.latents import stability
 from spikesieve.latents.participation import LEAST_UNITS, effective_units
-from spikesieve.latents.stability import surely
+from spikesieve.latents.stability import sure_stability, surely
 
 
 @pytest.fixture
@@ -76,3 +76,10 @@ def test_units_that_share_a_latent_are_counted():
     assert effective_units(loadings) == pytest.approx([1, 4, 25 / 17, 0])
     copy = np.r_[1, np.full(2000, 0.005)].astype(np.float32)
     assert effective_units(copy[None])[0] < LEAST_UNITS
+
+
+def test_a_latent_of_hardly_more_than_one_unit_is_never_stable():
+    loadings = np.array([[1, 0.3], [1, 0.4], [0, 1]], np.float32)
+    codes = scipy.sparse.csr_array(np.ones((500, 3), np.float32))
+    r = np.array([0.99, 0.9, 0.99])
+    assert sure_stability(loadings, r, codes).tolist() == [0, surely(r, codes)[1], 0]

@@ -27,6 +27,20 @@ def test_a_width_that_is_set_is_the_width_that_is_tried(swept):
     assert (chosen["n_latents"], chosen["k"]) == (24, 4)
 
 
+def test_widths_that_few_bins_make_the_same_are_tried_once(tmp_path):
+    sweep = TINY["sweep"] | {"n_latents": [64, 16, 24, 2], "k": [2], "n_steps": 10}
+    folder = copy_project(tmp_path / "p", TINY | {"sweep": sweep})
+    snakemake(folder, "results/sweep/tiny/choice.json")
+    trials = pd.read_parquet(folder / "results/sweep/tiny/trials.parquet")
+    narrow, capped = sorted(trials["n_latents"])
+    assert narrow == 2
+    assert 2 < capped < 16
+    logs = {p.stem: p.read_text() for p in folder.glob("results/logs/sweep_sae/**/*.log")}
+    assert len(logs) == 4
+    said = [name for name, text in sorted(logs.items()) if "Nothing to try" in text]
+    assert [name.rsplit("~", 1)[1] for name in said] == ["24", "64"]
+
+
 def test_the_notes_rule_shrinks_from_a_tenth_of_the_bins(swept):
     widths = pd.read_csv(swept / "notes_width.csv")
     assert widths["n_latents"].is_monotonic_decreasing

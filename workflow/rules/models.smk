@@ -164,6 +164,12 @@ def sweep_values(wildcards):
     return json.dumps({name: values[name] for name in TRIED if settings[name] is None})
 
 
+def sweep_narrower(wildcards):
+    """Return the next narrower width that is tried of a recording, 0 for none."""
+    widths = sweep_latents(wildcards.recording)
+    return max((n for n in widths if n < int(wildcards.n_latents)), default=0)
+
+
 def notes_settings(wildcards):
     """Return what the notes' way to a width takes, as JSON (a plain budget, the encoder's codes)."""
     recording = wildcards.recording

@@ -1,7 +1,8 @@
 """Sweeps: settings tried on training bins and scored, without labels, on validation bins.
 
 Needs the counts tables. Makes results/sweep/trials/ with a table for each width of a dictionary
-and bin width (all other values share its job), and of each recording
+and bin width (all other values share its job; empty where the bins are not enough for more than a
+narrower one), and of each recording
 results/sweep/{recording}/trials.parquet and choice.json, which models read that leave something
 open. On demand, results/sweep/{recording}/notes_width.csv: the notes' rule, by reconstruction.
 """
@@ -29,12 +30,13 @@ rule sweep_sae:
     params:
         settings=sweep_settings,
         values=sweep_values,
+        narrower=sweep_narrower,
         root_seed=CONFIG.settings["seed"],
         code=code("sweep_sae.py"),
     shell:
         "stage {log:q} sweep_sae.py {input:q} {output:q} --recording {wildcards.recording:q} "
         "--settings {params.settings:q} --values {params.values:q} --bin-ms {wildcards.bin_ms} "
-        "--root-seed {params.root_seed}"
+        "--root-seed {params.root_seed} --narrower {params.narrower}"
 
 
 rule choose_sae:

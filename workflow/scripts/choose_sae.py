@@ -23,7 +23,8 @@ def main(
     bin_ms: Annotated[float, typer.Option(help="Bin width to choose for, ms.")],
 ) -> None:
     """Read the trials, write them as one table with the chosen one marked."""
-    every = pd.concat([read_table(path, "trials") for path in tables], ignore_index=True)
+    some = [one for path in tables if len(one := read_table(path, "trials"))]
+    every = pd.concat(some, ignore_index=True)
     with warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("always", UserWarning)
         winner = best(every[every["bin_ms"] == bin_ms])

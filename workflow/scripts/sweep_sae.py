@@ -22,6 +22,7 @@ def main(
     values: Annotated[str, typer.Option(help="JSON: setting, values to try.")],
     bin_ms: Annotated[float, typer.Option(help="Bin width of the counts, ms.")],
     root_seed: Annotated[int, typer.Option(help="Seed of the project.")],
+    narrower: Annotated[int, typer.Option(help="Next narrower width tried; 0 for none.")] = 0,
 ) -> None:
     """Read the counts, write a row a trial."""
     table = sweep(
@@ -30,7 +31,10 @@ def main(
         json.loads(values),
         root_seed=root_seed,
         recording=recording,
+        narrower=narrower,
     )
+    if table.empty:
+        print(f"Nothing to try: the bins are enough for {narrower} latents at most, tried already.")
     write_table(trials, "trials", table.assign(recording=recording, bin_ms=bin_ms))
 
 

@@ -1,5 +1,8 @@
 """Reconstruction of held-out counts by every method: R2 and cosine, per unit and per bin."""
 
+import itertools
+import re
+
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -28,6 +31,11 @@ SPLITS = ("test", "validation", "train")
 LOWEST_R2 = -0.5
 CHANCE = "mean"
 COLOURS = (style.ORANGE, style.BLUE, style.SKY, style.GREEN, style.PURPLE, style.VERMILION)
+#: With more runs than these: panels stand one above the other; names stand upright; below the
+#: panel's edge stands a number without a word.
+SIDE_BY_SIDE, LYING, WORDY = 4, 10, 12
+#: Ends the name of a run whose model has several.
+SEED = r" seed \d+$"
 
 
 def reconstruction_table(recording: str, metrics: list[pd.DataFrame]) -> pd.DataFrame:
@@ -89,9 +97,8 @@ def _median(run: pd.DataFrame, metric: str, name: str, x: float) -> pd.DataFrame
 @style.in_style
 def draw_reconstruction(table: pd.DataFrame) -> Figure:
     """Draw the table of ``reconstruction_table``."""
-    about = header(table)
-    figure = style.new_figure(82)
-    axes = dict(zip(PANELS, figure.subplots(1, len(PANELS)), strict=True))
+    about, axes = header(table), _panels(table)
+    figure = axes["r2"].figure
     judged = (
         "training (not held out)" if about["split"] == "train" else f"held-out {about['split']}"
     )
@@ -105,10 +112,28 @@ def draw_reconstruction(table: pd.DataFrame) -> Figure:
             ax.set(xticks=[], yticks=[])
         ax.set_ylabel(label)
         ax.set_title(f"{title}, n = {int(about[f'n_{metric}']):,}")
+    _name_runs([ax for metric, ax in axes.items() if len(part(table, metric))], _places(table))
     chance = "chance (dashed): median of the mean predictor"
     style.explain_colours(figure, {"median": style.BLACK, chance: style.GREY})
     style.letter_panels(list(axes.values()))
     return figure
+
+
+def _panels(table: pd.DataFrame) -> dict[str, Axes]:
+    """Return the empty panels, above one another where runs are too many to stand beside."""
+    n = len(_places(table))
+    if n <= SIDE_BY_SIDE:
+        axes = style.new_figure(82).subplots(1, len(PANELS))
+    else:
+        figure = style.new_figure(150 if n <= LYING else 170)
+        axes = figure.subplots(len(PANELS), 1)
+    return dict(zip(PANELS, axes, strict=True))
+
+
+def _places(table: pd.DataFrame) -> dict[str, float]:
+    """Return the place of each run that has a value."""
+    drawn = pd.concat([part(table, metric) for metric in PANELS])
+    return drawn.groupby("series", sort=False)["x"].mean().round().sort_values().to_dict()
 
 
 def _best(table: pd.DataFrame) -> str:
@@ -116,34 +141,51 @@ def _best(table: pd.DataFrame) -> str:
     if medians.empty:
         return "no unit varies in these bins"
     # A method counts by its mean over seeds: the best of several tries would be flattered.
-    methods = medians["series"].str.replace(r" seed \d+$", "", regex=True)
+    methods = medians["series"].str.replace(SEED, "", regex=True)
     means = medians["y"].groupby(methods, sort=False).mean()
     return f"{means.idxmax()} has the highest median R² ({means.max():.2f})"
 
 
 def _draw_methods(ax: Axes, table: pd.DataFrame, metric: str) -> None:
-    values = part(table, metric)
-    names = list(dict.fromkeys(values["series"]))
-    others = iter(COLOURS * len(names))
+    values, colours = part(table, metric), _colours(table)
     lowest = LOWEST_R2 if metric == "r2" else -1.0
-    for name in names:
-        one = values[values["series"] == name]
-        colour = style.GREY if len(part(table, "chance", name)) else next(others)
+    for name, one in values.groupby("series", sort=False):
         if metric == "cosine_bin":
-            _draw_quantiles(ax, one, colour)
+            _draw_quantiles(ax, one, colours[name])
         else:
-            _draw_units(ax, one, colour, lowest)
+            _draw_units(ax, one[one["y"] >= lowest], colours[name], len(one))
     for _, median in part(table, f"{metric} median").iterrows():
         middle = [median["x"] - 0.38, median["x"] + 0.38]
         ax.plot(middle, [max(median["y"], lowest)] * 2, color=style.BLACK, linewidth=1.6)
         if len(part(table, "chance", median["series"])):
             ax.axhline(median["y"], color=style.GREY, linestyle="--", linewidth=0.9, zorder=0)
     bottom = min(0.0, max(values["y"].min(), lowest))
-    ax.set_ylim(bottom - 0.06 * (1 - bottom), 1.02)
-    ax.set_xticks(range(len(names)), [_broken(n) for n in names])
-    ax.set_xlim(-0.6, len(names) - 0.4)
-    if len(names) > 5:
-        ax.tick_params(axis="x", rotation=90)
+    below = values[values["y"] < lowest]
+    if len(below):
+        _draw_below(ax, below, colours, lowest, " below" if len(colours) <= WORDY else "")
+        ax.set_yticks(np.arange(lowest, 1.01, 0.25))  # none beside the numbers
+    ax.set_ylim(bottom - (0.16 if len(below) else 0.06) * (1 - bottom), 1.02)
+
+
+def _colours(table: pd.DataFrame) -> dict[str, str]:
+    """Return the colour of each run: seeds of one model share theirs."""
+    chance, others, found = set(part(table, "chance")["series"]), itertools.cycle(COLOURS), {}
+    for name in _places(table):
+        model = re.sub(SEED, "", name)
+        if model not in found:
+            found[model] = style.GREY if name in chance else next(others)
+    return {name: found[re.sub(SEED, "", name)] for name in _places(table)}
+
+
+def _name_runs(axes: list[Axes], places: dict[str, float]) -> None:
+    """Write the runs' names below each of ``axes``, or only the last where one is above another."""
+    upright = len(places) > LYING
+    names = [name if upright else _broken(name) for name in places]
+    for ax in axes:
+        named = len(places) <= SIDE_BY_SIDE or ax is axes[-1]
+        ax.set_xticks([*places.values()], names if named else [""] * len(names))
+        ax.set_xlim(-0.6, max(places.values()) + 0.6)
+        ax.tick_params(axis="x", rotation=90 if upright else 0)
 
 
 def _broken(name: str) -> str:
@@ -158,22 +200,17 @@ def _draw_quantiles(ax: Axes, quantiles: pd.DataFrame, colour: str) -> None:
     ax.bar(x, upper - lower, 0.5, lower, color=colour, alpha=0.5)
 
 
-def _draw_units(ax: Axes, units: pd.DataFrame, colour: str, lowest: float) -> None:
-    size = float(np.clip(900 / max(len(units), 1), 1.5, 8))
-    inside = units[units["y"] >= lowest]
-    ax.scatter(inside["x"], inside["y"], size, colour, alpha=0.6, linewidths=0)
-    below = units[units["y"] < lowest]
-    if len(below):
-        ax.scatter(
-            below["x"], [lowest] * len(below), 2 * size, colour, marker="v", alpha=0.6, linewidths=0
-        )
-        middle = units["x"].mean().round()
-        ax.annotate(
-            f"{len(below):,} below",
-            (middle, lowest),
-            (0, 4),
-            textcoords="offset points",
-            ha="center",
-            fontsize=6.5,
-            bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.85, "pad": 0.3},
-        )
+def _draw_units(ax: Axes, units: pd.DataFrame, colour: str, n_units: int) -> None:
+    size = float(np.clip(900 / max(n_units, 1), 1.5, 8))
+    ax.scatter(units["x"], units["y"], size, colour, alpha=0.6, linewidths=0)
+
+
+def _draw_below(
+    ax: Axes, below: pd.DataFrame, colours: dict[str, str], lowest: float, word: str
+) -> None:
+    """Draw units at ``lowest``, and under them how many they are."""
+    for name, one in below.groupby("series", sort=False):
+        look = {"marker": "v", "alpha": 0.6, "linewidths": 0}
+        ax.scatter(one["x"], [lowest] * len(one), 8, colours[name], **look)
+        middle, at = one["x"].mean().round(), {"textcoords": "offset points", "fontsize": 6.5}
+        ax.annotate(f"{len(one):,}{word}", (middle, lowest), (0, -3), ha="center", va="top", **at)

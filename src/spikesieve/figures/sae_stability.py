@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 from spikesieve.figures import style
 from spikesieve.figures.style import drawing_table, facts, header, part, rows
 from spikesieve.latents.matching import SAME_FEATURE
+from spikesieve.latents.participation import LEAST_UNITS
 
 #: Method of a run in its ``metrics`` table -> what its counts or its dictionary were.
 KINDS = {
@@ -87,8 +88,8 @@ def draw_sae_stability(table: pd.DataFrame) -> Figure:
         _draw_distributions(above, table)
         _draw_shares(below, table)
     above.set(title="|r| of each latent with its partner in other seeds", ylabel="Stability (|r|)")
-    title = f"Share of stable latents (|r| surely {SAME_FEATURE:g} or more, of two units at least)"
-    below.set(title=title, ylabel="Share of latents")
+    rule = f"|r| surely {SAME_FEATURE:g} or more, {LEAST_UNITS:g} effective units or more"
+    below.set(title=f"Share of stable latents ({rule})", ylabel="Share of latents")
     style.letter_panels([above, below])
     return figure
 

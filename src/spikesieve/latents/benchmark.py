@@ -14,9 +14,8 @@ from spikesieve.baselines import BASELINES
 from spikesieve.errors import InputError, suggest
 from spikesieve.fitting import Block
 from spikesieve.latents.matching import SAME_FEATURE
-from spikesieve.latents.participation import LEAST_UNITS, effective_units
 from spikesieve.latents.recovery import features_found
-from spikesieve.latents.stability import stability, surely
+from spikesieve.latents.stability import stability, sure_stability
 from spikesieve.planted import Planted, planted_counts
 from spikesieve.sae.model import SparseAutoencoder
 
@@ -74,9 +73,8 @@ def recovery_scores(
     ``recall_parents`` and ``recall_children`` where features are nested, ``l0``, ``fit_s``
     (choosing included) and ``dead_fraction`` (of the latents that are read, those silent in all
     held-out bins). Of autoencoders also ``n_latents``, ``k``, ``smoothing``, ``n_read`` (latents
-    left after pruning), and of the dictionary before pruning ``stable_share`` (|r| with a partner
-    in the other instance at least 0.7 at the lower end of its 95 % interval, and shared by two
-    units at least; on the tenth of the training bins, their last, that only chooses and sets
+    left after pruning), and of the dictionary before pruning ``stable_share`` (``sure_stability``
+    of 0.7 or more, on the tenth of the training bins, their last, that only chooses and sets
     thresholds) and ``dead_fraction_encoder``, of its latents as the encoder gives them.
 
     Raises
@@ -142,8 +140,8 @@ def _stability(model: SparseAutoencoder, held_out: Block) -> Float[np.ndarray, "
     if model.stability_ is not None:
         return model.stability_[0]
     codes = [model.transform(*held_out, instance=i) for i in range(model.n_instances)]
-    units = effective_units(model.parameters_["decoder"][0].numpy())
-    return np.where(units >= LEAST_UNITS, surely(stability(codes).matched_r[0], codes[0]), 0)
+    decoder = model.parameters_["decoder"][0].numpy()
+    return sure_stability(decoder, stability(codes).matched_r[0], codes[0])
 
 
 def _baseline(fit: Callable, smoothing_bins: int, train: Block, test: Block, **told) -> Found:

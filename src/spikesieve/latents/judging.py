@@ -10,7 +10,7 @@ from jaxtyping import Bool
 from spikesieve.count_table import CountTable
 from spikesieve.latents.matching import SAME_FEATURE
 from spikesieve.latents.participation import LEAST_UNITS, effective_units
-from spikesieve.latents.stability import stability, surely
+from spikesieve.latents.stability import stability, sure_stability, surely
 from spikesieve.recording import read_table
 from spikesieve.sae.checkpoints import read_model
 from spikesieve.sae.pruning import prune
@@ -43,9 +43,9 @@ def dictionary_table(
     Returns
     -------
     A row a seed and latent: ``density`` and ``stability`` on the bins of ``judged_split`` (|r| with
-    its one-to-one partner in the other seeds, 0 without one), ``n_units`` (how many units share
-    it), ``stable`` (surely 0.7 or more, and shared by two units at least), and what pruning says,
-    by activity on the training bins: ``kept``, ``merged_into``, ``dropped_because``.
+    its one-to-one partner in the other seeds, 0 without one), ``n_units`` (``effective_units``),
+    ``stable`` (``sure_stability`` of 0.7 or more), and what pruning says, by activity on the
+    training bins: ``kept``, ``merged_into``, ``dropped_because``.
     """
     train, test = counts.rows("train"), counts.rows(judged_split(counts))
     decoders, on_train, held_out = [], [], []
@@ -65,9 +65,9 @@ def dictionary_table(
         least = {"min_stability": SAME_FEATURE, "min_units": LEAST_UNITS}
         pruned = prune(decoder, active, surely(r, out), **least).table
         density = np.bincount(out.indices, minlength=len(decoder)) / max(out.shape[0], 1)
-        shared = effective_units(decoder)
-        stable = (surely(r, out) >= SAME_FEATURE) & (shared >= LEAST_UNITS)
-        about = {"density": density, "stability": r, "n_units": shared, "stable": stable}
+        stable = sure_stability(decoder, r, out) >= SAME_FEATURE
+        about = {"density": density, "stability": r, "stable": stable}
+        about["n_units"] = effective_units(decoder)
         tables.append(pruned.assign(seed=np.int64(seed), **about))
     first = ["seed", "latent", "density", "stability", "n_units", "stable"]
     every = pd.concat(tables, ignore_index=True)

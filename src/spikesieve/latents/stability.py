@@ -10,6 +10,7 @@ from jaxtyping import Float
 
 from spikesieve.errors import InputError
 from spikesieve.latents.matching import SAME_FEATURE, ActivationsLike, as_activations, match_columns
+from spikesieve.latents.participation import LEAST_UNITS, effective_units
 
 
 class Stability(NamedTuple):
@@ -71,3 +72,17 @@ def surely(
     n_active = np.bincount(active, minlength=activations.shape[1])
     z = np.arctanh(np.minimum(matched_r, 1 - 1e-12))
     return np.tanh(np.maximum(z - 1.645 / np.sqrt(np.maximum(n_active - 3, 1e-9)), 0))
+
+
+def sure_stability(
+    loadings: Float[np.ndarray, "latent unit"],
+    matched_r: Float[np.ndarray, "latent"],
+    activations: scipy.sparse.csr_array,
+) -> Float[np.ndarray, "latent"]:
+    """Return how stable each latent surely is: it is stable with ``SAME_FEATURE`` or more.
+
+    What ``surely`` says; 0 for a latent that is little more than one unit
+    (``spikesieve.latents.participation``), however often it is found again.
+    """
+    shared = effective_units(loadings) >= LEAST_UNITS
+    return np.where(shared, surely(matched_r, activations), 0)

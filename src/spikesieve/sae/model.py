@@ -84,7 +84,8 @@ class SparseAutoencoder:
     histories_ : one table an instance, a row a logged step (None in a loaded model).
     parameters_, thresholds_ : weights, and the values below which codes are zero.
     stability_ : of each instance's latents before pruning, where ``min_stability`` asked for it:
-        their correlation with a partner in the other instances, at least; 0 if of a single unit.
+        their correlation with a partner in the other instances, at least; 0 for a latent that is
+        little more than one unit.
     selection_ : the table that width and k were chosen from, where they were.
 
     Raises

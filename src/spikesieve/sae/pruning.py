@@ -18,7 +18,7 @@ from spikesieve.latents.participation import effective_units
 
 #: Why a latent is no longer there. ``duplicate``: it points the same way as another and fires with
 #: it. ``redundant``: it fires with another whatever it points at. Both are merged into the other.
-#: ``single_unit``: it copies a unit (``spikesieve.latents.participation``).
+#: ``single_unit``: it is little more than one unit (``spikesieve.latents.participation``).
 REASONS = ("dead", "duplicate", "redundant", "unstable", "single_unit")
 _LATENTS_AT_ONCE = 512
 
@@ -67,7 +67,7 @@ def prune(
         latents squared times bins.
     stability : of each latent, such as its best \\|r\\| in another seed; NaN counts as 0. Without
         it nothing is dropped as unstable.
-    min_units : least number of units that must share a latent, by its decoder.
+    min_units : least effective number of units (``effective_units``) of a latent's decoder.
     merge : ``"mean"``: a group's direction is the mean of its members', weighted by activity, and
         its activation the sum of theirs, projected on it (exact where members are proportional);
         ``"best"``: the member that took in the others stands alone.

@@ -20,8 +20,7 @@ import torch
 from jaxtyping import Bool, Float, Int, Real
 from torch import Tensor
 
-from spikesieve.latents.participation import LEAST_UNITS, effective_units
-from spikesieve.latents.stability import stability, surely
+from spikesieve.latents.stability import stability, sure_stability
 from spikesieve.smoothing import smooth_gaussian
 
 #: Rows whose codes the loadings are learnt from; more would not move them.
@@ -104,12 +103,12 @@ def pruned(
 ) -> tuple[list[Float[np.ndarray, "latent"]], list[Readout]]:
     """Return how stable each instance's latents are, and the readouts of those that are.
 
-    ``active`` is what each instance finds in the same bins. A latent's stability is the least that
-    its correlation with a partner in the other instances is; 0 if it stands for a single unit.
-    Warns where fewer than ``at_least`` reach ``least``: so many stay all the same.
+    ``active`` is what each instance finds in the same bins. A latent's stability is that of
+    ``sure_stability``. Warns where fewer than ``at_least`` reach ``least``: so many stay all the
+    same.
     """
     found = [
-        np.where(effective_units(r.loadings.numpy()) >= LEAST_UNITS, surely(matched, codes), 0)
+        sure_stability(r.loadings.numpy(), matched, codes)
         for r, matched, codes in zip(readouts, stability(active).matched_r, active, strict=True)
     ]
     n_stable = min(int((one >= least).sum()) for one in found)

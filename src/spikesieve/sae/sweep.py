@@ -5,6 +5,7 @@ import pandas as pd
 from spikesieve.count_table import CountTable
 from spikesieve.errors import InputError, SpikesieveError
 from spikesieve.fitting import Block, block_of, derived_seed
+from spikesieve.recording import CONTRACTS
 from spikesieve.sae.selection import one_after_another, possible, try_settings, widest_for
 
 
@@ -15,18 +16,22 @@ def sweep(
     *,
     root_seed: int,
     recording: str,
+    narrower: int = 0,
 ) -> pd.DataFrame:
     """Return a row a trial: its settings and scores.
 
     Values of one setting after the other are tried, each at the best of those before it, side by
     side. Trained on training bins, scored on validation bins (test bins are never looked at).
     A width among ``values`` is at most what the training bins are enough for (one in ``settings``
-    is what was asked for), a ``k`` among them at most that width. Columns as
+    is what was asked for), but no less than a ``k`` in ``settings``; a ``k`` among ``values`` is at
+    most that width. What is the same after that is tried once. Columns as
     ``spikesieve.sae.selection.try_settings`` has them.
 
     Parameters
     ----------
     values : setting -> values to try, the one to start from first; none try ``settings`` alone.
+    narrower : the widest width that is tried elsewhere and is narrower than those here. If the bins
+        are not enough for more than that, all there is to try is tried there: no rows.
 
     Raises
     ------
@@ -34,9 +39,13 @@ def sweep(
         There is no validation block, or no unit; a value is out of range.
     """
     train, held_out = blocks(table, recording=recording)
-    widest = widest_for(len(train.bins))
-    widths = [min(n, widest) for n in values.get("n_latents", [])]
-    values = values | ({"n_latents": list(dict.fromkeys(widths))} if widths else {})
+    if widths := values.get("n_latents"):
+        widest = max(widest_for(len(train.bins)), settings.get("k", 1))
+        if narrower >= widest:
+            return pd.DataFrame(columns=[*CONTRACTS["trials"]])
+        values = values | {"n_latents": _at_most(widest, widths)}
+        if "k" in values:
+            values["k"] = _at_most(max(values["n_latents"]), values["k"])
     shared = settings | {"seed": derived_seed(root_seed, 0)}
 
     def attempt(tried: dict) -> dict:
@@ -46,6 +55,11 @@ def sweep(
             raise type(error)(f"{error} (trial {tried})", recording=recording) from error
 
     return pd.DataFrame(one_after_another(values, attempt)[1] or [attempt({})])
+
+
+def _at_most(most: int, values: list[int]) -> list[int]:
+    """Return the values, each lowered to ``most`` where it is more, and each once."""
+    return list(dict.fromkeys(min(value, most) for value in values))
 
 
 def blocks(table: CountTable, *, recording: str) -> tuple[Block, Block]:
