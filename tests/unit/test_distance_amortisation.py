@@ -29,3 +29,17 @@ def test_each_contender_has_the_same_total_time_and_every_unit_its_scores(monkey
     losses = found[(found["unit_id"] < 0) & (found["metric"] == "validation_loss")]
     assert losses["contender"].value_counts().to_dict() == {"all": 1, "alone": 3}
     assert np.isfinite(losses["value"]).all()
+
+
+def test_the_time_of_a_step_leaves_out_what_comes_once(monkeypatch):
+    """By a clock that a pretended training moves: 9 s at first, and 0.1 s a step."""
+    now = [0.0, 9.0]
+
+    def fit(bins, settings):
+        now[0] += now.pop() if len(now) > 1 else 0.0
+        now[0] += 0.5 + 0.1 * settings["n_steps"]
+
+    monkeypatch.setattr(amortisation, "fit_network", fit)
+    monkeypatch.setattr(amortisation.time, "process_time", lambda: now[0])
+    seconds = amortisation._seconds_of_a_step(flicker_bins(), {})
+    assert round(seconds, 9) == 0.1

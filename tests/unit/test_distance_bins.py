@@ -71,7 +71,7 @@ def test_a_stimulus_holds_until_its_next_row():
     table = signals(b=([0.001, 0.002], [1, 2]), a=([0.0, 0.003], [5, np.nan]))
     names, values = stimulus_channels(table, None, centres)
     assert names == ("a", "b")
-    np.testing.assert_array_equal(values, [[5, 5, 5, np.nan], [np.nan, 1, 2, 2]])
+    np.testing.assert_array_equal(values, [[5, 5, 5, np.nan], [np.nan, 1, 2, np.nan]])
     assert stimulus_channels(table, ["b"], centres)[0] == ("b",)
 
 
@@ -123,8 +123,25 @@ def test_bins_without_a_stimulus_belong_to_no_split():
     assert set(bins.split[7000:]) == {"invalid"}
     assert (bins.stimulus[:, 7000:] == 0).all()
     assert bins.split[6999] == "test"
-    with pytest.raises(InputError, match="no bin is left for test"):
+    with pytest.raises(InputError, match=r"no bin is left for test.*distance\.bin_ms"):
         recording(BUSY, leds={"led": ([0.0, 5.9], [1.0, np.nan])})
+
+
+def test_a_stimulus_that_ends_early_does_not_go_on_unchanged():
+    """It holds for as long as the longest value before; then it is unknown, not frozen."""
+    leds = {"led": ([*np.arange(0, 7, 0.05), 7.2], np.arange(141) % 2)}
+    bins, _ = recording(BUSY, leds=leds)
+    assert set(bins.split[7300:7449]) == {"test"}
+    assert set(bins.split[7452:]) == {"invalid"}
+    with pytest.raises(InputError, match="no bin is left for validation"):
+        recording(BUSY, leds={"led": (np.arange(0, 4, 0.05), np.arange(80) % 2)})
+
+
+@pytest.mark.parametrize("name", ["630", "split", "time_s"])
+def test_signals_named_like_other_columns_are_refused(name):
+    table = signals(**{name: ([0.0, 1.0], [0, 1])})
+    with pytest.raises(InputError, match=f"signal '{name}' has the name of a column"):
+        stimulus_channels(table, None, np.array([0.5]))
 
 
 def test_the_stimulus_is_standardised_on_training_bins():

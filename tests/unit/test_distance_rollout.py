@@ -80,6 +80,48 @@ def test_a_rollout_feeds_on_its_own_spikes_alone():
     assert not network.histories[0].any()  # it starts from nothing
 
 
+def test_placers_are_told_where_each_units_last_spike_was():
+    """Relative to now, of their own spikes in the bins that were used; 0 before there is one."""
+    asked_for, placed = [], []
+
+    def place(asked, memory, random, used):
+        asked_for.append(asked.last_spike.copy())
+        found = random.random((2, 10)) < [[0.15], [0.02]]
+        placed.append(found[:, :used])
+        return found, None
+
+    stimulus = torch.zeros(1, 400)
+    span = Span(60, 360)
+    found = rollout(Clock(), stimulus, torch.arange(2), span, SHAPE, {"x": place}, step=5, seed=1)
+    trains = np.concatenate(placed, axis=1)
+    np.testing.assert_array_equal(found["x"], trains)
+    for number, told in enumerate(asked_for):
+        for unit in range(2):
+            before = np.flatnonzero(trains[unit, : 5 * number])
+            assert told[unit] == (before[-1] - 5 * number if len(before) else 0)
+    assert (np.concatenate(asked_for) < -5).any()
+
+
+def test_a_prediction_that_is_no_number_stops_a_rollout():
+    class Broken(Clock):
+        def ask(self, stimulus, history, units):
+            said = super().ask(stimulus, history, units)
+            return said._replace(log_counts=torch.full((1, len(units), 1), torch.nan))
+
+    placers = {"none": make_placer("none", SHAPE)}
+    with pytest.raises(InputError, match="network's counts at bin 60 is not finite"):
+        rollout(
+            Broken(),
+            torch.zeros(1, 200),
+            torch.arange(1),
+            Span(60, 90),
+            SHAPE,
+            placers,
+            step=5,
+            seed=0,
+        )
+
+
 def test_a_rollout_sees_no_stimulus_after_now():
     network = Clock()
     stimulus = torch.arange(200.0).reshape(1, 200)
@@ -132,6 +174,17 @@ def test_the_joint_decoder_places_about_as_many_spikes_as_there_were(trained):
     assert placed == pytest.approx(seen.spikes.sum(), rel=0.15)
     fewer = calibration._lowered(seen, s.shape, 1.0, True, 10, goal=0.5)
     assert calibration._decode(seen, s.shape, fewer, 10).sum() < 0.7 * placed
+
+
+def test_units_without_validation_spikes_are_calibrated_all_the_same(trained):
+    """Their number of spikes there is none, so that is what is aimed at."""
+    network, bins = trained
+    spikes = bins.spikes.copy()
+    spikes[:, bins.split == "validation"] = 0
+    found = infer_recording(
+        network, bins._replace(spikes=spikes), ["joint"], step=10, seed=0, device=CPU
+    )
+    assert np.isfinite(found.calibration.lowered).all()
 
 
 def test_corrections_lean_on_all_units_where_a_unit_has_few_spikes():
@@ -194,15 +247,19 @@ def test_a_network_is_not_used_on_what_it_does_not_know(trained):
         unit_numbers(network, bins._replace(unit_ids=np.array([1, 3, 99], np.int32)))
     with pytest.raises(InputError, match="channels"):
         unit_numbers(network, bins._replace(channels=("led_a", "led_x")))
+    with pytest.raises(InputError, match="bins of 2 ms, but the network was trained on 1 ms"):
+        unit_numbers(network, bins._replace(bin_s=0.002))
     with pytest.raises(InputError, match="step 17.*16 bins"):
         infer_recording(network, bins, ["none"], step=17, seed=0, device=CPU)
 
 
 def test_a_rollout_takes_the_longest_block():
     assert span_of([(0, 100), (200, 260)], SHAPE, 7) == Span(20, 20 + 77)
-    with pytest.raises(InputError, match="longest block has 24 bins; a rollout needs 20"):
-        span_of([(0, 24)], SHAPE, 5)
-    with pytest.raises(InputError, match="longest block has 0 bins"):
+    with pytest.raises(
+        InputError, match=r"recording 'r'.*longest test block has 24 bins; a rollout needs 20"
+    ):
+        span_of([(0, 24)], SHAPE, 5, "r")
+    with pytest.raises(InputError, match="longest test block has 0 bins"):
         span_of([], SHAPE, 5)
 
 

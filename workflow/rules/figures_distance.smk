@@ -179,7 +179,7 @@ rule figure_distance_alone_of:
     params:
         method=lambda wildcards: distance_of(wildcards.recording)["methods"][0],
         shared=first_distance_model,
-        code=code("figure_distance_alone.py"),
+        code=code("figure_distance_pairs.py"),
     shell:
-        "stage {log:q} figure_distance_alone.py {input.scores:q} --picture {output.png:q} "
-        "--recording {wildcards.recording:q} --method {params.method} --shared {params.shared}"
+        "stage {log:q} figure_distance_pairs.py {input.scores:q} --picture {output.png:q} "
+        "--recording {wildcards.recording:q} --reference {params.method} --shared {params.shared}"

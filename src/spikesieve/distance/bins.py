@@ -87,8 +87,8 @@ def stimulus_channels(
 ) -> tuple[tuple[str, ...], Float32[np.ndarray, "channel bin"]]:
     """Return the names and values of the stimulus in the middle of each bin.
 
-    A value holds until the next row of its signal; before the first row it is unknown (NaN), and so
-    it is where a row says NaN.
+    A value holds until the next row of its signal, the last one for as long as the longest before
+    it; from then on it is unknown (NaN), as it is before the first row and where a row says NaN.
 
     Parameters
     ----------
@@ -107,6 +107,12 @@ def stimulus_channels(
             allowed=", ".join(sorted(known)) or "none: this recording has no signals",
             fix="correct distance.stimulus",
         )
+    if taken := [name for name in names if name.isdecimal() or name in CONTRACTS["distance_bins"]]:
+        raise InputError(
+            f"signal {taken[0]!r} has the name of a column of another kind",
+            allowed="names that aren't numbers, time_s or split",
+            fix="leave it out of distance.stimulus, or rename it",
+        )
     if not names:
         raise InputError(
             "the recording has no signal that could be a stimulus",
@@ -123,7 +129,9 @@ def stimulus_channels(
                 fix="sort the triggers, and check that no clock was reset",
             )
         last = np.searchsorted(time_s, centres_s, side="right") - 1
-        values[row] = np.where(last >= 0, value[np.maximum(last, 0)], np.nan)
+        held = centres_s <= time_s[-1] + np.diff(time_s).max(initial=0.0)
+        known_here = (last >= 0) & (held if len(time_s) > 1 else True)
+        values[row] = np.where(known_here, value[np.maximum(last, 0)], np.nan)
     return tuple(names), values
 
 
@@ -172,7 +180,9 @@ def make_bins(
         training = split == "train"
         kept, why = _units_to_learn(spikes, unit_ids, split, bin_s, settings)
     except InputError as error:
-        raise InputError(str(error), recording=recording) from None
+        text = str(error).replace("counts.bin_ms", "distance.bin_ms")
+        text = text.replace("counts.gap_s", "distance.gap_s")
+        raise InputError(text, recording=recording) from None
     level = stimulus[:, training].mean(axis=1, keepdims=True)
     spread = stimulus[:, training].std(axis=1, keepdims=True)
     scaled = (stimulus - level) / np.where(spread > 0, spread, 1)

@@ -32,8 +32,8 @@ HALVINGS = 9
 CORRECTIONS = 2
 #: Spikes of all units that count beside a unit's own in its correction; few of its own tell little.
 SHARED_SPIKES = 20
-#: Validation windows that are decoded, in rows: as many of each block.
-WINDOWS = 500
+#: Validation bins that are decoded, as many of each block.
+CALIBRATED_BINS = 40_000
 
 
 class Windowed(NamedTuple):
@@ -65,13 +65,13 @@ def windows_in_a_row(
 
 
 def validation_spans(bins: Bins, s: Settings, step: int) -> list[Span]:
-    """Return what is decoded of each validation block: about ``WINDOWS`` steps in all.
+    """Return what is decoded of each validation block: about ``CALIBRATED_BINS`` in all.
 
     Raises ``InputError`` where no block holds a window.
     """
     now = window_starts(bins, "validation", s.shape, stride=1)
     blocks = np.split(now, np.flatnonzero(np.diff(now) > 1) + 1)
-    most = max(1, WINDOWS // len(blocks))
+    most = max(1, CALIBRATED_BINS // step // len(blocks))
     n_steps = [min(most, len(block) // step) for block in blocks]
     starts = [int(block[0]) for block in blocks]
     return [Span(a, a + max(n, 1) * step) for a, n in zip(starts, n_steps, strict=True)]
@@ -93,7 +93,7 @@ def calibrate(
             tried = _lowered(seen, s.shape, weight, use_variance, step)
             score = _judge(seen.spikes, _decode(seen, s.shape, tried, step), bins.bin_s)
             print(f"joint: hazard weight {weight}, variance {use_variance}: {score:.4f}")
-            if score > best_score:
+            if best is None or score > best_score:
                 best, best_score = tried, score
     return _corrected(network, recorded, units, s, spans, seen, best, step)
 
@@ -162,4 +162,5 @@ def _judge(true: np.ndarray, found: np.ndarray, bin_s: float) -> float:
         - van_rossum_relative(a, b, tau_s=0.01, bin_s=bin_s)
         for a, b in zip(*trains, strict=True)
     ]
-    return float(np.nanmean(scores))
+    known = [score for score in scores if np.isfinite(score)]  # units with spikes here
+    return float(np.mean(known)) if known else -np.inf

@@ -100,6 +100,12 @@ def _model_problems(section: dict) -> Iterator[str]:
             s = make_settings(**values)
             for method in section["methods"]:
                 check_method(method, s.heads, s.shape)
+            if section["gap_s"] * 1000 / section["bin_ms"] < s.max_distance:
+                raise InputError(
+                    f"gap_s {section['gap_s']} is less than max_distance, {s.max_distance} bins: a "
+                    "target could be the distance to a spike of the next block",
+                    fix="take a longer distance.gap_s",
+                )
             if section["step"] > s.future:
                 raise InputError(
                     f"step {section['step']}", allowed=f"1 to the window's future, {s.future} bins"

@@ -15,7 +15,7 @@ from spikesieve.distance.placing import make_placer
 from spikesieve.distance.rollout import Span, rollout, span_of
 from spikesieve.distance.scores import score_table
 from spikesieve.distance.states import Trained
-from spikesieve.distance.training import predictions
+from spikesieve.distance.training import BIN_TOLERANCE, predictions
 from spikesieve.distance.windows import blocks_of, on_device
 from spikesieve.errors import InputError
 from spikesieve.files import atomic_path, write_json
@@ -54,6 +54,12 @@ def unit_numbers(trained: Trained, bins: Bins) -> torch.Tensor:
             f"{list(trained.channels)}",
             recording=bins.recording,
         )
+    if abs(bins.bin_s / trained.bin_s - 1) > BIN_TOLERANCE:
+        raise InputError(
+            f"bins of {bins.bin_s * 1000:.4g} ms, but the network was trained on "
+            f"{trained.bin_s * 1000:.4g} ms",
+            recording=bins.recording,
+        )
     return torch.tensor([known[unit] for unit in mine])
 
 
@@ -90,7 +96,7 @@ def infer_recording(
     if "joint" in methods:
         calibration = calibrate(network, recorded, bins, units, s, step=step)
     steps = {name: step_of(name, s.shape, step) for name in methods}
-    span = span_of(blocks_of(bins, "test"), s.shape, max(steps.values()))
+    span = span_of(blocks_of(bins, "test"), s.shape, max(steps.values()), bins.recording)
     found: dict[str, np.ndarray] = {}
     for each in sorted(set(steps.values())):
         placers = {
@@ -202,7 +208,7 @@ def evaluate(
         safetensors.torch.save_file(said, temporary)
     write_table(folder / "inferred_spikes.parquet", "inferred_spikes", pd.concat(spikes))
     write_table(folder / "scores.parquet", "scores", pd.concat(scores))
-    write_json(folder / "inference.json", {"step": step, "recordings": about})
+    write_json(folder / "inference.json", {"step": step, "methods": methods, "recordings": about})
 
 
 def true_rate_spikes(truth: dict[str, np.ndarray], bins: Bins, span: Span) -> np.ndarray:

@@ -28,17 +28,20 @@ class Span(NamedTuple):
     stop: int
 
 
-def span_of(blocks: list[tuple[int, int]], shape: Shape, step: int) -> Span:
-    """Return the span of the longest block: whole steps, after the first window's past.
+def span_of(
+    blocks: list[tuple[int, int]], shape: Shape, step: int, recording: str | None = None
+) -> Span:
+    """Return the span of the longest test block: whole steps, after the first window's past.
 
     Raises ``InputError`` where no block holds a window and a step.
     """
     first, last = max(blocks, key=lambda block: block[1] - block[0], default=(0, 0))
     n_steps = (last - first - shape.n_in) // step
-    if n_steps < 1:
+    if n_steps < 1 or last - first < shape.n_in + shape.reach:
         raise InputError(
-            f"the longest block has {last - first} bins; a rollout needs {shape.n_in} to see and "
-            f"{step} for a step",
+            f"the longest test block has {last - first} bins; a rollout needs {shape.n_in} to see "
+            f"and {max(step, shape.reach)} to predict",
+            recording=recording,
             fix="take other weights in distance.split, or shorter windows",
         )
     start = first + shape.n_in
@@ -93,13 +96,17 @@ def rollout(
     starts = np.arange(span.start, span.stop, step)
     network.eval()
     with torch.no_grad():
-        read = _read_all(network, stimulus, starts, shape)
         for number in tqdm(range(len(starts)), title, disable=None, unit="step"):
+            if number % READ_AT_ONCE == 0:
+                some = starts[number : number + READ_AT_ONCE]
+                read = network.read(_windows(stimulus, some, shape))
             now = shape.n_in + number * step
             past = torch.from_numpy(history[None, :, now - shape.n_in : now])
             past = past.to(stimulus.device).float()
-            predicted = network.ask(read[number : number + 1], past, rows)
+            place = number % READ_AT_ONCE
+            predicted = network.ask(read[place : place + 1], past, rows)
             asked = asked_of(predicted, np.where(last_spike > 0, last_spike - 1 - now, 0))
+            _check_finite(asked, int(starts[number]))
             used = min(step, history.shape[1] - now)
             for place, (name, placer) in enumerate(placers.items()):
                 mine = slice(place * n_units, (place + 1) * n_units)
@@ -118,11 +125,18 @@ def _note_last(fresh, last_spike, now) -> None:
     last_spike[there] = (now + fresh.shape[1] - from_end)[there]
 
 
-def _read_all(network, stimulus, starts, shape) -> Tensor:
-    """Return what the network makes of the stimulus of each step, which depends on no spike."""
-    reads = []
+def _windows(stimulus: Tensor, starts, shape: Shape) -> Tensor:
+    """Return the stimulus before each of ``starts``: (window, channel, bin)."""
     back = torch.arange(-shape.n_in, 0, device=stimulus.device)
-    for first in range(0, len(starts), READ_AT_ONCE):
-        now = torch.from_numpy(starts[first : first + READ_AT_ONCE]).to(stimulus.device)
-        reads.append(network.read(stimulus[:, now[:, None] + back].transpose(0, 1)))
-    return torch.cat(reads)
+    now = torch.from_numpy(starts).to(stimulus.device)
+    return stimulus[:, now[:, None] + back].transpose(0, 1)
+
+
+def _check_finite(asked: Asked, now: int) -> None:
+    """Raise ``InputError`` where a network predicts NaN or infinity."""
+    for head, part in zip(Asked._fields, asked, strict=True):
+        if part is not None and not np.isfinite(part).all():
+            raise InputError(
+                f"the network's {head} at bin {now} is not finite",
+                fix="look for NaN or huge values in the stimulus, or train again at a lower rate",
+            )

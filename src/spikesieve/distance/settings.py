@@ -93,7 +93,9 @@ def make_settings(**values) -> Settings:
     for head in s.heads:
         _choose("heads", head, HEADS)
     if not {"distance", "hazard", "counts"} & set(s.heads):
-        raise InputError(f"heads {list(s.heads)} predict no spikes", allowed="distance or hazard")
+        raise InputError(
+            f"heads {list(s.heads)} predict no spikes", allowed="distance, hazard or counts"
+        )
     if "variance" in s.heads and "distance" not in s.heads:
         raise InputError("the variance is that of the distance", fix="add distance to heads")
     for name in ("n_in", "future", "stride", "patch", "embedding", "history_patch"):

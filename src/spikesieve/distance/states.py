@@ -12,6 +12,7 @@ import safetensors
 import safetensors.torch
 from torch import nn
 
+from spikesieve.code_digest import code_digest
 from spikesieve.distance.bins import Bins
 from spikesieve.distance.networks import make_network
 from spikesieve.distance.settings import Settings, make_settings
@@ -34,8 +35,9 @@ class Trained(NamedTuple):
 
 
 def fingerprint(bins: list[Bins], s: Settings) -> str:
-    """Return what a state belongs to: it is no use with other recordings or settings."""
+    """Return what a state belongs to: it is no use with other recordings, settings or code."""
     digest = hashlib.sha256(json.dumps(s._asdict(), sort_keys=True).encode())
+    digest.update(code_digest(Path(__file__), Path(__file__).parents[2]).encode())
     for one in bins:
         digest.update(repr((one.recording, one.channels, one.bin_s, one.spikes.shape)).encode())
         digest.update("".join(one.split).encode())
