@@ -149,6 +149,11 @@ def test_the_stimulus_is_standardised_on_training_bins():
     training = bins.stimulus[:, bins.split == "train"]
     assert abs(training.mean()) < 1e-6
     assert training.std() == pytest.approx(1)
+    brighter = {
+        "led": (np.arange(0, 8, 0.05), np.where(np.arange(160) > 130, 9, np.arange(160) % 2))
+    }
+    other, _ = recording(BUSY, leds=brighter)
+    np.testing.assert_array_equal(other.stimulus[:, :6000], bins.stimulus[:, :6000])
 
 
 def test_a_table_of_bins_reads_back(tmp_path):

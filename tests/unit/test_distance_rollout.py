@@ -8,7 +8,7 @@ import pytest
 import torch
 from distance_samples import SMALL, flicker_bins
 
-from spikesieve.distance import calibration
+from spikesieve.distance import calibration, infer_spikes
 from spikesieve.distance.evaluating import (
     evaluate,
     infer_recording,
@@ -100,6 +100,80 @@ def test_placers_are_told_where_each_units_last_spike_was():
             before = np.flatnonzero(trains[unit, : 5 * number])
             assert told[unit] == (before[-1] - 5 * number if len(before) else 0)
     assert (np.concatenate(asked_for) < -5).any()
+
+
+def test_hazards_add_up_over_the_bins_that_are_used():
+    """At 0.3 a bin, 12 spikes in 40 bins, although each window has twice the bins that are used."""
+
+    class Steady(Clock):
+        def ask(self, stimulus, history, units):
+            flat = torch.full((1, len(units), 10), 0.3)
+            return Prediction(hazard_logit=flat.logit())
+
+    placers = {"cumulative": make_placer("cumulative", SHAPE)}
+    options = {"step": 5, "seed": 0}
+    found = rollout(
+        Steady(), torch.zeros(1, 200), torch.arange(1), Span(60, 100), SHAPE, placers, **options
+    )
+    assert found["cumulative"].sum() == 12
+
+
+def asked(**values):
+    """Return what a network says of one unit: 4 bins before now, 10 after."""
+    random = np.random.default_rng(0)
+    nothing = dict.fromkeys(("distance", "variance", "hazard", "counts"))
+    some = {"distance": random.uniform(1, 9, (1, 14)), "hazard": np.full((1, 10), 0.1)}
+    return Asked(**(nothing | some | {"last_spike": np.array([-3])} | values))
+
+
+def test_placers_call_the_inference_as_they_say():
+    shape = SHAPE._replace(counts=(5, 8))
+    said = asked(counts=np.array([[0.0, 8.0]]), variance=np.full((1, 14), 0.3))
+    common = {"prefix": 4, "max_distance": 30, "last_spike": np.array([-3])}
+    for method, space in (("em", "linear"), ("exact", "log"), ("gradient", "linear")):
+        found, _ = make_placer(method, shape)(said, None, None, 5)
+        wanted = infer_spikes(said.distance, method=method, space=space, **common)
+        np.testing.assert_array_equal(found, wanted)
+    random = np.random.default_rng(0)
+    assert not make_placer("poisson_5", shape)(said, None, random, 5)[0].any()
+    drawn = [make_placer("poisson_8", shape)(said, None, random, 8)[0].sum() for _ in range(50)]
+    assert 5 < np.mean(drawn) <= 8
+    joint = joint_placer(Calibration(2.0, True, np.array([1.5])), shape)
+    found, _ = joint(said, None, None, 5)
+    options = {"hazard": said.hazard, "hazard_weight": 2.0, "variance": said.variance}
+    wanted = infer_spikes(said.distance, method="joint", lowered=[1.5], **options, **common)
+    np.testing.assert_array_equal(found, wanted)
+
+
+def test_the_joint_decoder_takes_the_best_of_what_it_tried(trained, monkeypatch):
+    network, bins = trained
+    scores = iter([0.1, 0.3, 0.2, 0.0, 0.25, 0.05])
+    monkeypatch.setattr(calibration, "_judge", lambda *arguments: next(scores))
+    found = infer_recording(network, bins, ["joint"], step=10, seed=0, device=CPU).calibration
+    assert (found.use_variance, found.hazard_weight) == (True, 1.0)
+
+
+def test_a_rollout_that_places_too_many_spikes_is_aimed_lower(trained, monkeypatch):
+    network, bins = trained
+    goals = []
+    lowered = calibration._lowered
+
+    def spy(*arguments, goal=1.0):
+        goals.append(goal)
+        return lowered(*arguments, goal=goal)
+
+    def twice(network, stimulus, units, span, shape, placers, **options):
+        return {"joint": 2 * bins.spikes[:, span.start : span.stop]}
+
+    monkeypatch.setattr(calibration, "_lowered", spy)
+    monkeypatch.setattr(calibration, "rollout", twice)
+    infer_recording(network, bins, ["none"], step=10, seed=0, device=CPU)
+    calibration.calibrate(
+        network.network, on_device(bins, CPU), bins, torch.arange(3), network.settings, step=10
+    )
+    corrected = [goal for goal in goals if np.ndim(goal)]
+    np.testing.assert_allclose(corrected[0], 0.5, atol=0.02)
+    np.testing.assert_allclose(corrected[1], 0.25, atol=0.02)
 
 
 def test_a_prediction_that_is_no_number_stops_a_rollout():

@@ -207,3 +207,58 @@ def test_a_gpu_that_is_not_there_is_named(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     with pytest.raises(InputError, match="torch sees no GPU"):
         fit_network([flicker_bins()], SMALL, device="cuda")
+
+
+@pytest.mark.parametrize("unit", ["token", "none"])
+def test_a_network_says_in_which_bin_the_next_spike_comes(unit):
+    """A unit that fires every 17 bins: its last spike tells the next, to the bin."""
+    bins = flicker_bins(n_units=1, n_bins=6000)
+    bins.spikes[:] = 0
+    bins.spikes[0, ::17] = 1
+    settings = {"unit": unit, "n_steps": 250, "learning_rate": 0.01, "batch_windows": 32}
+    trained, _ = fit_network([bins], SMALL | settings)
+    s, population = trained.settings, population_of([bins], CPU)
+    windows = training.validation_windows(population, s)[0]
+    units = population.units(0)
+    right, near = [], []
+    for batch, said in training.predictions(
+        trained.network, population.recorded[0], windows, units, units, s
+    ):
+        wanted = batch.spikes.argmax(dim=2)[batch.spikes.any(dim=2)]
+        found = said.hazard_logit.argmax(dim=2)[batch.spikes.any(dim=2)]
+        right.append((wanted == found).float())
+        near.append((said.log_distance - batch.distance.log()).abs().mean())
+    assert torch.cat(right).mean() > 0.9
+    assert torch.stack(near).mean() < 0.4
+
+
+def test_units_of_each_recording_have_embeddings_of_their_own():
+    bins = [flicker_bins(n_units=2), flicker_bins(n_units=2, seed=1, recording="other")]
+    s = make_settings(**SMALL | {"n_steps": 20})
+    population = population_of(bins, CPU)
+    assert [population.units(k).tolist() for k in (0, 1)] == [[0, 1], [2, 3]]
+    first = first_state(s, population).network.embedding.mean.detach().clone()
+    done = train(first_state(s, population), population, s, keep=lambda state: None)
+    moved = (done.network.embedding.mean.detach() - first).abs().mean(dim=1)
+    assert (moved > 0.005).all()
+
+
+def test_a_restored_state_remembers_the_best_network(tmp_path):
+    bins = [flicker_bins()]
+    s = make_settings(**SMALL)
+    population = population_of(bins, CPU)
+    state = first_state(s, population)
+    best = {k: torch.randn_like(v) for k, v in state.network.state_dict().items()}
+    save_state(tmp_path / "s", state._replace(step=5, best=best, best_loss=0.5), "x")
+    again = restored(tmp_path / "s", first_state(s, population), "x")
+    assert again.best_loss == 0.5
+    assert all(torch.equal(again.best[name], value) for name, value in best.items())
+
+
+def test_the_divergence_draws_embeddings_to_a_standard_normal():
+    bins = flicker_bins()
+    spread = []
+    for weight in (0.0, 100.0):
+        trained, _ = fit_network([bins], SMALL | {"n_steps": 60, "divergence": weight})
+        spread.append(trained.network.embedding.log_variance.mean().item())
+    assert spread[1] > spread[0] + 0.2
