@@ -22,6 +22,10 @@ from spikesieve.figures.distance_sizes import distance_sizes_table, draw_distanc
 from spikesieve.figures.distance_training import distance_training_table, draw_distance_training
 from spikesieve.figures.style import header, part
 
+POISSON = tuple(f"poisson_{n}" for n in (5, 10, 20, 40, 80, 160))
+#: All that may be configured, in a simulated retina.
+EVERY = tuple(ordered([*METHODS, *POISSON]))
+
 BIN_S = 0.001
 N_BINS, FIRST = 6000, 300
 
@@ -42,7 +46,7 @@ def guess(truth, keep, seed=1):
 
 
 def methods_of(truth, names=tuple(METHODS)):
-    share = dict(zip(METHODS, (0.8, 0.7, 0.7, 0.4, 0.6, 0.2, 0.2, 0.0, 0.3), strict=True))
+    share = dict(zip(METHODS, (0.8, 0.7, 0.7, 0.4, 0.6, 0.2, 0.0, 0.3), strict=True))
     found = {name: guess(truth, share.get(name, 0.5), seed=7) for name in names}
     return found | ({"none": np.zeros_like(truth)} if "none" in names else {})
 
@@ -148,6 +152,25 @@ def test_every_figure_can_be_read_and_its_csv_holds_all_of_it(scores, truth, nam
 
 
 class TestMethods:
+    def test_all_can_be_told_apart(self):
+        """By colour alone, and by marker and dash alone."""
+        found = distance_methods.looks(EVERY)
+        assert len(found) == len(EVERY) == 14
+        for keys in (("color",), ("marker", "linestyle")):
+            assert len({tuple(str(look[k]) for k in keys) for look in found.values()}) == len(EVERY)
+        assert distance_methods.looks(EVERY[::-1]) == found
+        assert all(distance_methods.looks([name])[name] == found[name] for name in EVERY)
+
+    def test_spans_of_poisson(self):
+        order = ordered(["none", *POISSON[::-1], "sampled"])
+        assert order == ["sampled", *POISSON, "none"]
+        assert distance_methods.pretty("poisson_80") == "Poisson, 80 bins"
+        assert distance_methods.pretty("poisson_1, large") == "Poisson, 1 bin (large)"
+        models = distance_methods.looks(["poisson_80, large", "poisson_80, small", "poisson_7"])
+        large, small, other = models.values()
+        assert large["color"] == small["color"] != other["color"]
+        assert large["linestyle"] != small["linestyle"]
+
     def test_each_has_one_colour_wherever_it_stands(self):
         everywhere = distance_methods.looks(list(METHODS))
         assert len({look["color"] for look in everywhere.values()}) == len(METHODS)
@@ -410,7 +433,7 @@ class TestInference:
 
     @pytest.mark.parametrize("case", ["no method", "no elimination", "unknown", "no spike", "all"])
     def test_little_to_draw(self, case):
-        methods = {"no method": (), "all": tuple(METHODS)}.get(case, ("em",))
+        methods = {"no method": (), "all": EVERY}.get(case, ("em",))
         (name, predicted, true, bins, found, table), scale = window(methods)
         table = table[:0] if case == "no elimination" else table
         predicted = predicted * (np.nan if case == "unknown" else 1)
