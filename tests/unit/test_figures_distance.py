@@ -20,6 +20,7 @@ from spikesieve.figures.distance_rollout import distance_rollout_table, draw_dis
 from spikesieve.figures.distance_scores import distance_scores_table, draw_distance_scores
 from spikesieve.figures.distance_sizes import distance_sizes_table, draw_distance_sizes
 from spikesieve.figures.distance_training import distance_training_table, draw_distance_training
+from spikesieve.figures.distance_trains import shown_methods
 from spikesieve.figures.style import header, part
 
 POISSON = tuple(f"poisson_{n}" for n in (5, 10, 20, 40, 80, 160))
@@ -335,6 +336,30 @@ class TestRollout:
             [all_units[round(q * 7)] for q in (0.25, 0.5, 0.75)]
         )
         assert header(table)["first"] == "em"
+
+    def test_the_first_that_is_named_chooses_the_units_and_has_its_rate_drawn(self, truth):
+        found = inferred(methods_of(truth))
+        methods = ["sampled", "em", "joint", "exact", "none"]
+        table = distance_rollout_table("rec", spikes(truth), found, methods=methods, **SPAN)
+        alone = distance_rollout_table("rec", spikes(truth), found, methods=["sampled"], **SPAN)
+        assert part(table, "unit")["label"].tolist() == part(alone, "unit")["label"].tolist()
+        assert set(part(table, "0 rate")["series"]) == {"truth", "sampled", "joint", "em"}
+        assert part(table, "method")["series"].tolist() == [
+            "joint",
+            "em",
+            "exact",
+            "sampled",
+            "none",
+        ]
+        assert_readable(draw_distance_rollout(table))
+        silent = distance_rollout_table("rec", spikes(truth), found, methods=["none"], **SPAN)
+        assert_readable(draw_distance_rollout(silent))
+
+    def test_methods_that_placed_no_spike_are_shown(self, truth):
+        found = inferred({"em": truth, "true_rate": truth})
+        assert shown_methods(["none", "em"], found) == ["none", "em", "true_rate"]
+        assert shown_methods(["none", "em"], found[found["method"] == "em"]) == ["none", "em"]
+        assert shown_methods(None, found) is None
 
     def test_spikes_and_rates_are_those_of_the_window(self, truth):
         found = methods_of(truth, ["em", "none"])
