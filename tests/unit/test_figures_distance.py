@@ -248,7 +248,9 @@ class TestScores:
         assert "test bins, 8 units" in title.replace("\n", " ")
         only = scored(truth, {"em": truth, "true_rate": truth})
         title = draw_distance_scores(distance_scores_table("rec", only)).get_suptitle()
-        assert "of em (1.00, count ratio 1.00)" in title.replace("\n", " ")
+        assert "of em (1.00, count ratio 1.00, 100 % of what the true rate gives)" in title.replace(
+            "\n", " "
+        )
 
     def test_ratios_beyond_the_edge_stay_on_the_panel(self, truth):
         few = truth[:2] * 0
@@ -274,6 +276,38 @@ class TestScores:
             assert_readable(figure)
             if case in ("no truth", "all unknown"):
                 assert all(said(ax) for ax in figure.axes)
+
+    def test_shares_of_what_the_true_rate_gives(self, scores, truth):
+        table = distance_scores_table("rec", scores)
+        share = part(table, "share")
+        assert set(share["series"]) == set(METHODS) - {"true_rate"}
+        joined = pd.concat(scores)
+        for metric, scale, label in (
+            ("schreiber", 5, "Schreiber, 5 ms"),
+            ("correlation", 100, "correlation, 100 ms"),
+        ):
+            chosen = joined[(joined["metric"] == metric) & (joined["scale_ms"] == scale)]
+            wide = chosen.pivot_table("value", "unit_id", "method", dropna=False).fillna(0)
+            wide = wide[wide["true_rate"] >= 0.05]
+            drawn = share[(share["label"] == label)].set_index("series")["x"]
+            assert drawn["em"] == pytest.approx((wide["em"] / wide["true_rate"]).mean())
+            assert drawn["none"] == 0
+            assert part(table, "share units", label)["x"].item() == len(wide)
+        figure = draw_distance_scores(table)
+        best = share.loc[(share["label"] == "Schreiber, 5 ms") & (share["series"] == "joint"), "x"]
+        said = f", {100 * best.item():.0f} % of what the true rate gives)"
+        assert said in figure.get_suptitle().replace("\n", " ")
+        assert len(figure.axes) == 5
+
+    @pytest.mark.parametrize("without", ["a true rate", "a score of it"])
+    def test_no_shares(self, truth, without):
+        rate = {"a true rate": {}, "a score of it": {"true_rate": 0 * truth}}[without]
+        tables = scored(truth, {"em": truth} | rate)
+        table = distance_scores_table("rec", tables)
+        assert part(table, "share").empty
+        figure = draw_distance_scores(table)
+        assert len(figure.axes) == 4 and "true rate" not in figure.get_suptitle()
+        assert_readable(figure)
 
 
 class TestPairs:
