@@ -119,6 +119,11 @@ def scores(truth):
     return scored(truth, methods_of(truth))
 
 
+@pytest.fixture(scope="module")
+def many_scores(truth):
+    return scored(truth, methods_of(truth, EVERY))
+
+
 def drawing(name, scores, truth):
     """Return the drawing table of a figure, and the function that draws it."""
     if name in ("rollout", "counts"):
@@ -150,6 +155,27 @@ def test_every_figure_can_be_read_and_its_csv_holds_all_of_it(scores, truth, nam
     table.to_csv(tmp_path / "figure.csv", index=False)
     again = read_csv(tmp_path / "figure.csv")
     pd.testing.assert_frame_equal(again, table, check_exact=True)
+
+
+@pytest.mark.parametrize("name", ["scores", "pairs", "rollout", "counts"])
+def test_every_figure_holds_all_methods_at_once(many_scores, truth, name):
+    found = inferred(methods_of(truth, EVERY))
+    table, draw = {
+        "scores": lambda: (distance_scores_table("rec", many_scores), draw_distance_scores),
+        "pairs": lambda: (distance_pairs_table("rec", many_scores), draw_distance_pairs),
+        "rollout": lambda: (
+            distance_rollout_table("rec", spikes(truth), found, methods=EVERY, **SPAN),
+            draw_distance_rollout,
+        ),
+        "counts": lambda: (
+            distance_counts_table("rec", spikes(truth), found, methods=EVERY, **SPAN),
+            draw_distance_counts,
+        ),
+    }[name]()
+    shown = part(table, "method")["series"].tolist()
+    assert shown == [name for name in EVERY if name in shown]
+    assert len(shown) >= len(EVERY) - 1  # pairs: all but the reference
+    assert_readable(draw(table))
 
 
 class TestMethods:
@@ -335,6 +361,21 @@ class TestPairs:
         assert against == pytest.approx(-part(back, "schreiber median", "cumulative")["x"].item())
         with pytest.raises(InputError, match="no scores of 'emm'"):
             distance_pairs_table("rec", scores, reference="emm")
+
+    @pytest.mark.parametrize("shared", ["default", "a_model_with_a_name_that_is_very_long"])
+    def test_mean_count_ratios_stand_beside_the_names(self, truth, shared):
+        models = {shared: guess(truth, 0.8), "one a unit": truth * (np.arange(N_BINS) % 2 == 0)}
+        tables = [scored(truth, {"joint": p}, model=m)[0] for m, p in models.items()]
+        table = distance_pairs_table("rec", tables, reference=f"joint, {shared}")
+        joined = pd.concat(tables)
+        ratio = joined[joined["metric"] == "count_ratio"].groupby("model")["value"].mean()
+        drawn = part(table, "count_ratio", "joint, one a unit")["x"].item()
+        assert drawn == pytest.approx(ratio["one a unit"])
+        figure = draw_distance_pairs(table)
+        assert_readable(figure)
+        (label,) = [text.get_text() for text in figure.axes[0].get_yticklabels()]
+        assert label == f"joint (one a unit, {drawn:.2f})"
+        assert f"{ratio[shared]:.2f}) over the" in figure.axes[0].get_xlabel().replace("\n", " ")
 
     def test_a_method_against_itself_does_not_differ(self, truth):
         same = guess(truth, 0.5)
