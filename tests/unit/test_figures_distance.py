@@ -20,7 +20,12 @@ from spikesieve.figures.distance_rollout import distance_rollout_table, draw_dis
 from spikesieve.figures.distance_scores import distance_scores_table, draw_distance_scores
 from spikesieve.figures.distance_sizes import distance_sizes_table, draw_distance_sizes
 from spikesieve.figures.distance_training import distance_training_table, draw_distance_training
+from spikesieve.figures.distance_trains import shown_methods
 from spikesieve.figures.style import header, part
+
+POISSON = tuple(f"poisson_{n}" for n in (5, 10, 20, 40, 80, 160))
+#: All that may be configured, in a simulated retina.
+EVERY = tuple(ordered([*METHODS, *POISSON]))
 
 BIN_S = 0.001
 N_BINS, FIRST = 6000, 300
@@ -42,7 +47,7 @@ def guess(truth, keep, seed=1):
 
 
 def methods_of(truth, names=tuple(METHODS)):
-    share = dict(zip(METHODS, (0.8, 0.7, 0.7, 0.4, 0.6, 0.2, 0.2, 0.0, 0.3), strict=True))
+    share = dict(zip(METHODS, (0.8, 0.7, 0.7, 0.4, 0.6, 0.2, 0.0, 0.3), strict=True))
     found = {name: guess(truth, share.get(name, 0.5), seed=7) for name in names}
     return found | ({"none": np.zeros_like(truth)} if "none" in names else {})
 
@@ -114,6 +119,11 @@ def scores(truth):
     return scored(truth, methods_of(truth))
 
 
+@pytest.fixture(scope="module")
+def many_scores(truth):
+    return scored(truth, methods_of(truth, EVERY))
+
+
 def drawing(name, scores, truth):
     """Return the drawing table of a figure, and the function that draws it."""
     if name in ("rollout", "counts"):
@@ -147,7 +157,47 @@ def test_every_figure_can_be_read_and_its_csv_holds_all_of_it(scores, truth, nam
     pd.testing.assert_frame_equal(again, table, check_exact=True)
 
 
+@pytest.mark.parametrize("name", ["scores", "pairs", "rollout", "counts"])
+def test_every_figure_holds_all_methods_at_once(many_scores, truth, name):
+    found = inferred(methods_of(truth, EVERY))
+    table, draw = {
+        "scores": lambda: (distance_scores_table("rec", many_scores), draw_distance_scores),
+        "pairs": lambda: (distance_pairs_table("rec", many_scores), draw_distance_pairs),
+        "rollout": lambda: (
+            distance_rollout_table("rec", spikes(truth), found, methods=EVERY, **SPAN),
+            draw_distance_rollout,
+        ),
+        "counts": lambda: (
+            distance_counts_table("rec", spikes(truth), found, methods=EVERY, **SPAN),
+            draw_distance_counts,
+        ),
+    }[name]()
+    shown = part(table, "method")["series"].tolist()
+    assert shown == [name for name in EVERY if name in shown]
+    assert len(shown) >= len(EVERY) - 1  # pairs: all but the reference
+    assert_readable(draw(table))
+
+
 class TestMethods:
+    def test_all_can_be_told_apart(self):
+        """By colour alone, and by marker and dash alone."""
+        found = distance_methods.looks(EVERY)
+        assert len(found) == len(EVERY) == 14
+        for keys in (("color",), ("marker", "linestyle")):
+            assert len({tuple(str(look[k]) for k in keys) for look in found.values()}) == len(EVERY)
+        assert distance_methods.looks(EVERY[::-1]) == found
+        assert all(distance_methods.looks([name])[name] == found[name] for name in EVERY)
+
+    def test_spans_of_poisson(self):
+        order = ordered(["none", *POISSON[::-1], "sampled"])
+        assert order == ["sampled", *POISSON, "none"]
+        assert distance_methods.pretty("poisson_80") == "Poisson, 80 bins"
+        assert distance_methods.pretty("poisson_1, large") == "Poisson, 1 bin (large)"
+        models = distance_methods.looks(["poisson_80, large", "poisson_80, small", "poisson_7"])
+        large, small, other = models.values()
+        assert large["color"] == small["color"] != other["color"]
+        assert large["linestyle"] != small["linestyle"]
+
     def test_each_has_one_colour_wherever_it_stands(self):
         everywhere = distance_methods.looks(list(METHODS))
         assert len({look["color"] for look in everywhere.values()}) == len(METHODS)
@@ -224,7 +274,9 @@ class TestScores:
         assert "test bins, 8 units" in title.replace("\n", " ")
         only = scored(truth, {"em": truth, "true_rate": truth})
         title = draw_distance_scores(distance_scores_table("rec", only)).get_suptitle()
-        assert "of em (1.00, count ratio 1.00)" in title.replace("\n", " ")
+        assert "of em (1.00, count ratio 1.00, 100 % of what the true rate gives)" in title.replace(
+            "\n", " "
+        )
 
     def test_ratios_beyond_the_edge_stay_on_the_panel(self, truth):
         few = truth[:2] * 0
@@ -250,6 +302,38 @@ class TestScores:
             assert_readable(figure)
             if case in ("no truth", "all unknown"):
                 assert all(said(ax) for ax in figure.axes)
+
+    def test_shares_of_what_the_true_rate_gives(self, scores, truth):
+        table = distance_scores_table("rec", scores)
+        share = part(table, "share")
+        assert set(share["series"]) == set(METHODS) - {"true_rate"}
+        joined = pd.concat(scores)
+        for metric, scale, label in (
+            ("schreiber", 5, "Schreiber, 5 ms"),
+            ("correlation", 100, "correlation, 100 ms"),
+        ):
+            chosen = joined[(joined["metric"] == metric) & (joined["scale_ms"] == scale)]
+            wide = chosen.pivot_table("value", "unit_id", "method", dropna=False).fillna(0)
+            wide = wide[wide["true_rate"] >= 0.05]
+            drawn = share[(share["label"] == label)].set_index("series")["x"]
+            assert drawn["em"] == pytest.approx((wide["em"] / wide["true_rate"]).mean())
+            assert drawn["none"] == 0
+            assert part(table, "share units", label)["x"].item() == len(wide)
+        figure = draw_distance_scores(table)
+        best = share.loc[(share["label"] == "Schreiber, 5 ms") & (share["series"] == "joint"), "x"]
+        said = f", {100 * best.item():.0f} % of what the true rate gives)"
+        assert said in figure.get_suptitle().replace("\n", " ")
+        assert len(figure.axes) == 5
+
+    @pytest.mark.parametrize("without", ["a true rate", "a score of it"])
+    def test_no_shares(self, truth, without):
+        rate = {"a true rate": {}, "a score of it": {"true_rate": 0 * truth}}[without]
+        tables = scored(truth, {"em": truth} | rate)
+        table = distance_scores_table("rec", tables)
+        assert part(table, "share").empty
+        figure = draw_distance_scores(table)
+        assert len(figure.axes) == 4 and "true rate" not in figure.get_suptitle()
+        assert_readable(figure)
 
 
 class TestPairs:
@@ -277,6 +361,21 @@ class TestPairs:
         assert against == pytest.approx(-part(back, "schreiber median", "cumulative")["x"].item())
         with pytest.raises(InputError, match="no scores of 'emm'"):
             distance_pairs_table("rec", scores, reference="emm")
+
+    @pytest.mark.parametrize("shared", ["default", "a_model_with_a_name_that_is_very_long"])
+    def test_mean_count_ratios_stand_beside_the_names(self, truth, shared):
+        models = {shared: guess(truth, 0.8), "one a unit": truth * (np.arange(N_BINS) % 2 == 0)}
+        tables = [scored(truth, {"joint": p}, model=m)[0] for m, p in models.items()]
+        table = distance_pairs_table("rec", tables, reference=f"joint, {shared}")
+        joined = pd.concat(tables)
+        ratio = joined[joined["metric"] == "count_ratio"].groupby("model")["value"].mean()
+        drawn = part(table, "count_ratio", "joint, one a unit")["x"].item()
+        assert drawn == pytest.approx(ratio["one a unit"])
+        figure = draw_distance_pairs(table)
+        assert_readable(figure)
+        (label,) = [text.get_text() for text in figure.axes[0].get_yticklabels()]
+        assert label == f"joint (one a unit, {drawn:.2f})"
+        assert f"{ratio[shared]:.2f}) over the" in figure.axes[0].get_xlabel().replace("\n", " ")
 
     def test_a_method_against_itself_does_not_differ(self, truth):
         same = guess(truth, 0.5)
@@ -312,6 +411,30 @@ class TestRollout:
             [all_units[round(q * 7)] for q in (0.25, 0.5, 0.75)]
         )
         assert header(table)["first"] == "em"
+
+    def test_the_first_that_is_named_chooses_the_units_and_has_its_rate_drawn(self, truth):
+        found = inferred(methods_of(truth))
+        methods = ["sampled", "em", "joint", "exact", "none"]
+        table = distance_rollout_table("rec", spikes(truth), found, methods=methods, **SPAN)
+        alone = distance_rollout_table("rec", spikes(truth), found, methods=["sampled"], **SPAN)
+        assert part(table, "unit")["label"].tolist() == part(alone, "unit")["label"].tolist()
+        assert set(part(table, "0 rate")["series"]) == {"truth", "sampled", "joint", "em"}
+        assert part(table, "method")["series"].tolist() == [
+            "joint",
+            "em",
+            "exact",
+            "sampled",
+            "none",
+        ]
+        assert_readable(draw_distance_rollout(table))
+        silent = distance_rollout_table("rec", spikes(truth), found, methods=["none"], **SPAN)
+        assert_readable(draw_distance_rollout(silent))
+
+    def test_methods_that_placed_no_spike_are_shown(self, truth):
+        found = inferred({"em": truth, "true_rate": truth})
+        assert shown_methods(["none", "em"], found) == ["none", "em", "true_rate"]
+        assert shown_methods(["none", "em"], found[found["method"] == "em"]) == ["none", "em"]
+        assert shown_methods(None, found) is None
 
     def test_spikes_and_rates_are_those_of_the_window(self, truth):
         found = methods_of(truth, ["em", "none"])
@@ -410,7 +533,7 @@ class TestInference:
 
     @pytest.mark.parametrize("case", ["no method", "no elimination", "unknown", "no spike", "all"])
     def test_little_to_draw(self, case):
-        methods = {"no method": (), "all": tuple(METHODS)}.get(case, ("em",))
+        methods = {"no method": (), "all": EVERY}.get(case, ("em",))
         (name, predicted, true, bins, found, table), scale = window(methods)
         table = table[:0] if case == "no elimination" else table
         predicted = predicted * (np.nan if case == "unknown" else 1)

@@ -14,9 +14,25 @@ localrules:
     figure_distance_alone,
 
 
-def several_models(name):
-    """Say whether there are sizes of networks to compare."""
-    return len(distance_of(name)["models"]) > 1
+def sized_models(section):
+    """Return the named models whose losses can be compared: with heads and units of the main one."""
+    like = distance_model(section, main_model(section))
+    return [
+        model
+        for model in section["models"]
+        if all(distance_model(section, model)[key] == like[key] for key in ("heads", "units"))
+    ]
+
+
+def sized_runs(name):
+    """Return an input function: this file of every seed's run of those models."""
+
+    def files(wildcards):
+        section = distance_of(wildcards.recording)
+        names = {"model": sized_models(section), "seed": range(section["n_seeds"])}
+        return expand(distance_file(name), recording=wildcards.recording, **names)
+
+    return files
 
 
 def first_distance_model(wildcards):
@@ -25,7 +41,7 @@ def first_distance_model(wildcards):
 
 
 #: Where sizes are compared, and where units have networks of their own.
-SIZED = [name for name in TRAINED if several_models(name)]
+SIZED = [name for name in TRAINED if len(sized_models(distance_of(name))) > 1]
 WITH_ALONE = [name for name in TRAINED if distance_of(name)["alone"]]
 
 
@@ -134,8 +150,8 @@ rule figure_distance_pairs_of:
 
 rule figure_distance_sizes_of:
     input:
-        scores=distance_runs("scores.parquet", models="named"),
-        histories=distance_runs("history.parquet", models="named"),
+        scores=sized_runs("scores.parquet"),
+        histories=sized_runs("history.parquet"),
     output:
         **figure_files("distance_sizes", "Spike distance"),
     log:

@@ -10,7 +10,7 @@ from spikesieve.figures.distance_counts import (
     distance_counts_table,
     draw_distance_counts,
 )
-from spikesieve.figures.distance_trains import TRUTH
+from spikesieve.figures.distance_trains import TRUTH, shown_methods
 from spikesieve.figures.style import save_figure
 from spikesieve.recording import read_table
 
@@ -25,12 +25,14 @@ def main(
     split: Annotated[str, typer.Option(help="Name of the bins that were inferred.")] = "test",
 ) -> None:
     """Read the spikes and write the figure."""
-    recording, about = next(iter(json.loads(inference.read_text())["recordings"].items()))
+    said = json.loads(inference.read_text())
+    recording, about = next(iter(said["recordings"].items()))
     every = read_table(spikes, "inferred_spikes")
     every = every[every["recording"] == recording]
     true = every["method"] == TRUTH
     span = {name: about[name] for name in ("bin_s", "first_bin", "n_bins")}
-    table = distance_counts_table(recording, every[true], every[~true], split=split, **span)
+    shown = {"methods": shown_methods(said.get("methods"), every[~true]), "split": split}
+    table = distance_counts_table(recording, every[true], every[~true], **shown, **span)
     save_figure(draw_distance_counts(table), table, picture.with_suffix(""))
 
 

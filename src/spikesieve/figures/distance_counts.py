@@ -19,6 +19,8 @@ WIDTH_S = 0.1
 #: Shades of how often a pair of counts comes, from pale to dark: legible without colour.
 SHADES = LinearSegmentedColormap.from_list("times", ["#D3E3EF", style.BLUE, "#001726"])
 _COLUMNS = 4
+#: More panels than these have no letters: each has its method's name.
+_LETTERED = 10
 
 
 def distance_counts_table(
@@ -85,7 +87,7 @@ def draw_distance_counts(table: pd.DataFrame) -> Figure:
     about, names = header(table), list(part(table, "method")["series"])
     n_rows = max(-(-len(names) // _COLUMNS), 1)
     n_columns = max(min(len(names), _COLUMNS), 2)
-    figure = style.new_figure(20 + 42 * n_rows)
+    figure = style.new_figure(24 + 42 * n_rows)
     axes = figure.subplots(n_rows, n_columns, sharex=True, sharey=True, squeeze=False).ravel()
     n = style.plural(int(about["n_units"]), "unit")
     bins = f"{int(about['n_wide']):,} counts in {WIDTH_S * 1000:g} ms"
@@ -112,7 +114,8 @@ def draw_distance_counts(table: pd.DataFrame) -> Figure:
         shades = ScalarMappable(norm, SHADES)
         bar = figure.colorbar(shades, ax=[*used], aspect=30, label="Times that a pair comes")
         bar.outline.set_visible(False)
-    style.letter_panels([*used])
+    if len(used) <= _LETTERED:
+        style.letter_panels([*used])
     return figure
 
 

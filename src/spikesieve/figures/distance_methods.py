@@ -1,17 +1,19 @@
 """Ways from a prediction to spikes: how they are named, ordered and coloured, and their scores."""
 
+import re
 from collections.abc import Iterable, Sequence
 
 import numpy as np
 import pandas as pd
 from jaxtyping import Float
+from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from spikesieve.figures import style
 
 #: Method, in the order to draw them -> how it reads, its colour, its marker. Colours are those of
-#: Okabe & Ito and one more dark red; markers tell apart what a colour alone may not.
+#: Okabe & Ito; markers tell apart what a colour alone may not. ``poisson_N``: after ``sampled``.
 METHODS = {
     "joint": ("joint", style.VERMILION, "o"),
     "em": ("em", style.BLUE, "s"),
@@ -19,14 +21,19 @@ METHODS = {
     "gradient": ("gradient", style.PURPLE, "v"),
     "cumulative": ("cumulative", style.GREEN, "^"),
     "sampled": ("sampled", style.ORANGE, "P"),
-    "sampled_counts": ("sampled counts", "#882255", "X"),
     "none": ("no spikes", style.GREY, ""),
     "true_rate": ("true rate", style.BLACK, "*"),
 }
 #: Not rivals: what silence gets, and what is possible where the true rates are known.
-CONTROLS = ("none", "true_rate")
+TRUE_RATE = "true_rate"
+CONTROLS = ("none", TRUE_RATE)
 #: Colours of methods that are not known here, in the order in which they come.
-_OTHERS = ("#8A6D00", "#5B3A8C", "#00665E", "#A0522D")
+_OTHERS = ("#882255", "#5B3A8C", "#00665E", "#A0522D")
+#: Of ``poisson_N``: shades of the fewest and of the most bins, and a marker and a dash for each
+#: doubling of N. They depend on N alone, so that a method looks alike in every figure.
+_POISSON_BINS, _POISSON_SHADES = (5, 160), ("#CDC22C", "#4A4300")
+_POISSON_MARKERS = ("X", "<", ">", "p", "h", "d")
+_POISSON_DASHES = ("-", (0, (5, 1)), (0, (4, 1, 1, 1)), (0, (1, 1)), (0, (3, 2)), (0, (7, 1, 1, 1)))
 #: Between a method and its model, where a method has several.
 _BY = ", "
 _DASHES = ("-", "--", ":", "-.")
@@ -41,29 +48,66 @@ def method_of(name: str) -> str:
 
 def ordered(names: Iterable[str]) -> list[str]:
     """Return the different names in the order to draw them, unknown methods last."""
-    rank = {method: number for number, method in enumerate(METHODS)}
-    return sorted(dict.fromkeys(names), key=lambda name: rank.get(method_of(name), len(rank)))
+    rank = {method: (number, 0) for number, method in enumerate(METHODS)}
+
+    def place(name: str) -> tuple[int, int]:
+        method = method_of(name)
+        n = _poisson_bins(method)
+        return (rank["sampled"][0], n) if n else rank.get(method, (len(rank), 0))
+
+    return sorted(dict.fromkeys(names), key=place)
 
 
-def pretty(name: str) -> str:
-    """Return a method's name as it reads in a figure."""
+def pretty(name: str, *said: str) -> str:
+    """Return a method's name as it reads in a figure; its model, and what is ``said``, in brackets.
+
+    Too long a name loses its middle.
+    """
     method, *model = name.split(_BY, 1)
     text = METHODS[method][0] if method in METHODS else method.replace("_", " ")
-    return style.shortened(text + "".join(f" ({m})" for m in model), 30)
+    if n := _poisson_bins(method):
+        text = f"Poisson, {style.plural(n, 'bin')}"
+    brackets = _BY.join([*model, *said])
+    return style.shortened(text + (f" ({brackets})" if brackets else ""), 30)
+
+
+def _poisson_bins(method: str) -> int:
+    """Return N of ``poisson_N``, 0 for any other method."""
+    found = re.fullmatch(r"poisson_([1-9]\d*)", method)
+    return int(found[1]) if found else 0
 
 
 def looks(names: Sequence[str]) -> dict[str, dict]:
     """Return colour, marker and line style of each name: a colour a method, a dash a model."""
-    unknown = dict.fromkeys(m for m in map(method_of, names) if m not in METHODS)
-    colours = {m: _OTHERS[i % len(_OTHERS)] for i, m in enumerate(unknown)}
+    known = {method: look[1:] for method, look in METHODS.items()}
+    methods = dict.fromkeys(map(method_of, names))
+    unknown = [m for m in methods if m not in METHODS and not _poisson_bins(m)]
+    known |= {m: (_OTHERS[i % len(_OTHERS)], "o") for i, m in enumerate(unknown)}
     found, models = {}, {}
     for name in names:
         method = method_of(name)
         number = models[method] = models.get(method, -1) + 1
-        _, colour, marker = METHODS.get(method, ("", colours.get(method), "o"))
+        if n := _poisson_bins(method):
+            found[name] = _poisson_look(n, number)
+            continue
+        colour, marker = known[method]
         dash = "--" if method in CONTROLS else _DASHES[number % len(_DASHES)]
         found[name] = {"color": colour, "marker": marker, "linestyle": dash}
     return found
+
+
+def _poisson_look(n_bins: int, number: int) -> dict:
+    """Return how ``poisson_N`` looks, its model the one of this number."""
+    first, last = _POISSON_BINS
+    doublings = np.log2(n_bins / first)
+    share = np.clip(doublings / np.log2(last / first), 0, 1)
+    light, dark = map(np.array, map(to_rgb, _POISSON_SHADES))
+    place = round(float(doublings))
+    return {
+        "color": to_hex(light + share * (dark - light)),
+        "marker": _POISSON_MARKERS[place % len(_POISSON_MARKERS)],
+        "linestyle": _POISSON_DASHES[(place + number) % len(_POISSON_DASHES)],
+    }
 
 
 def unit_scores(scores: Sequence[pd.DataFrame]) -> pd.DataFrame:

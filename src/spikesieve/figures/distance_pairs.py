@@ -27,6 +27,8 @@ MEASURES = {
     "schreiber": (5, "Schreiber similarity, 5 ms", 1),
     "van_rossum": (10, "van Rossum distance, 10 ms", -1),
 }
+#: Characters after which the label below a panel goes on in a second line.
+_LABEL_LENGTH = 40
 
 
 def distance_pairs_table(
@@ -64,6 +66,9 @@ def distance_pairs_table(
         n_units=units["unit_id"].nunique(),
     )
     parts = [about, rows("method", others, y=np.arange(float(len(others))))]
+    ratios = units[units["metric"] == "count_ratio"].groupby("name")["value"].mean()
+    known = [name for name in names if name in ratios]
+    parts.append(rows("count_ratio", known, ratios[known].to_numpy()))
     for metric, (scale_ms, _, sign) in MEASURES.items():
         wide = scores_at(units, metric, scale_ms)
         for line, name in enumerate(others):
@@ -100,13 +105,19 @@ def draw_distance_pairs(table: pd.DataFrame) -> Figure:
     for (metric, (_, title, _)), ax in zip(MEASURES.items(), axes, strict=True):
         _draw_gains(ax, table, metric, names)
         ax.set_title(title)
-        ax.set_xlabel(f"Gain of {pretty(about['reference'])} over the other, a point a unit")
-    axes[0].set_yticks(range(len(names)), [pretty(name) for name in names])
+        gain = f"Gain of {_with_ratio(table, about['reference'])} over the other,"
+        ax.set_xlabel(gain + ("\n" if len(gain) > _LABEL_LENGTH else " ") + "a point a unit")
+    axes[0].set_yticks(range(len(names)), [_with_ratio(table, name) for name in names])
     axes[0].set_ylim(max(len(names), 1) - 0.45, -0.55)
     for ax in axes:
         ax.tick_params(axis="y", length=0)
     style.letter_panels([*axes])
     return figure
+
+
+def _with_ratio(table: pd.DataFrame, name: str) -> str:
+    """Return a method's name with its mean count ratio."""
+    return pretty(name, *(f"{ratio:.2f}" for ratio in part(table, "count_ratio", name)["x"]))
 
 
 def _verdict(table: pd.DataFrame, reference: str) -> str:

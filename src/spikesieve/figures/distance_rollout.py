@@ -15,7 +15,7 @@ from spikesieve.figures.distance_methods import explain_methods, looks, pretty
 from spikesieve.figures.distance_trains import TRUTH, method_counts
 from spikesieve.figures.style import drawing_table, facts, header, part, rows
 
-#: Units are chosen by this similarity of the first method, in seconds of smoothing.
+#: Units are chosen by this similarity of one method, in seconds of smoothing.
 CHOOSING_SIGMA_S = 0.005
 #: The units that stand at these places of the order from worst to best.
 QUANTILES = {0.25: "lower quartile", 0.5: "median", 0.75: "upper quartile"}
@@ -40,8 +40,8 @@ def distance_rollout_table(
 ) -> pd.DataFrame:
     """Return the drawing table of the figure.
 
-    Units are those at the quartiles of Schreiber similarity (5 ms) of the first method, over the
-    whole span; the window is the one in which these units have the largest shares of their true
+    Units are those at the quartiles of Schreiber similarity (5 ms) of one method, over the whole
+    span; the window is the one in which these units have the largest shares of their true
     spikes (each counts alike), so that there is something to see.
 
     Parameters
@@ -49,10 +49,12 @@ def distance_rollout_table(
     truth : columns ``unit_id``, ``bin``: the true spikes. ``inferred`` : the same and ``method``.
     bin_s : bin width. ``first_bin``, ``n_bins`` : the span that was rolled out, in bins.
     seconds : length of the window that is drawn. ``methods`` : those to show, also one that
-    inferred no spike; those of the table where not given.
+        inferred no spike; those of the table where not given. Units are chosen by the first of
+        them, or where not given by the first in the order of drawing.
     """
     unit_ids, true, inferred_counts = method_counts(truth, inferred, methods, first_bin, n_bins)
-    first = next(iter(inferred_counts), "")
+    first = methods[0] if methods else next(iter(inferred_counts), "")
+    rated = [first, *(name for name in inferred_counts if name != first)][:N_RATES]
     n_shown = min(max(int(seconds / bin_s), 1), n_bins)
     chosen = _choose_units(true, inferred_counts.get(first), bin_s)
     start = _choose_window(true[[*chosen.values()]], n_shown)
@@ -78,7 +80,7 @@ def distance_rollout_table(
         for line, (name, counts) in enumerate(trains.items()):
             bins = np.flatnonzero(counts[unit, window])
             parts.append(rows(f"{number} spikes", name, (bins + 0.5) * bin_s, float(line)))
-            if line <= N_RATES:
+            if name in (TRUTH, *rated):
                 parts.append(_rate_rows(f"{number} rate", name, counts[unit], window, bin_s))
     return drawing_table(*parts)
 

@@ -6,16 +6,19 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from spikesieve.figures import style
 from spikesieve.figures.distance_methods import (
     CONTROLS,
+    TRUE_RATE,
     explain_methods,
     looks,
     mean_interval,
     method_of,
     ordered,
     pretty,
+    scores_at,
     unit_scores,
 )
 from spikesieve.figures.style import drawing_table, facts, header, part, rows
@@ -36,6 +39,15 @@ TITLE_SCALE_MS = 5
 BAND = (0.9, 1.1)
 #: Larger ratios are drawn at the edge.
 _LARGEST_RATIO = 2.0
+#: Told as a share of what the true rate gives: metric -> scale (ms), how it reads.
+SHARES = {
+    "schreiber": (TITLE_SCALE_MS, "Schreiber, 5 ms"),
+    "correlation": (100, "correlation, 100 ms"),
+}
+#: Shares of less than this score of the true rate tell nothing: such units are left out.
+LEAST_SCORE = 0.05
+#: Size of the dot of each share, and whether it is filled.
+_SHARE_DOTS = ((9, True), (22, False))
 
 
 def distance_scores_table(
@@ -71,24 +83,53 @@ def distance_scores_table(
         ):
             if np.isfinite(y):
                 parts.append(rows(f"count_ratio {kind}", name, place, y))
-    return drawing_table(*parts)
+    return drawing_table(*parts, *_shares(units, names))
+
+
+def _shares(units: pd.DataFrame, names: list[str]) -> list[pd.DataFrame]:
+    """Return each method's scores over the true rate's, means over units, where that is known."""
+    parts = []
+    for metric, (scale_ms, label) in SHARES.items():
+        wide = scores_at(units, metric, scale_ms)
+        true = wide[[name for name in wide if method_of(name) == TRUE_RATE]].mean(axis=1)
+        true = true[true >= LEAST_SCORE]
+        if true.empty:
+            continue
+        share = wide.loc[true.index].div(true, axis=0).mean()
+        parts.append(rows("share units", label, len(true)))
+        for place, name in enumerate(names):
+            if method_of(name) != TRUE_RATE:
+                parts.append(rows("share", name, share[name], place, label=label))
+    return parts
 
 
 @style.in_style
 def draw_distance_scores(table: pd.DataFrame) -> Figure:
     """Draw the table of ``distance_scores_table``."""
     about, names = header(table), list(part(table, "method")["series"])
-    figure = style.new_figure(118)
-    axes = figure.subplots(2, 2).ravel()
+    shares = part(table, "share")
+    figure = style.new_figure(118 + 3 * max(len(names) - 10, 0))
+    axes = _panels(figure, shared=len(shares) > 0)
     n = style.plural(int(about["n_units"]), "unit")
     style.title_figure(figure, about["recording"], f"{about['split']} bins, {n}: {_best(table)}")
     for (metric, (title, x_label, y_label)), ax in zip(PANELS.items(), axes[:3], strict=True):
         _draw_curves(ax, table, metric, names)
         ax.set(title=title, xlabel=x_label, ylabel=y_label)
     _draw_ratios(axes[3], table, names)
-    explain_methods(figure, names)
-    style.letter_panels([*axes])
+    if len(shares):
+        _draw_shares(axes[4], table, names)
+        axes[4].set_ylim(axes[3].get_ylim())
+    explain_methods(figure, names, **_explain_shares(table, int(about["n_units"])))
+    style.letter_panels(axes)
     return figure
+
+
+def _panels(figure: Figure, *, shared: bool) -> list[Axes]:
+    """Return the panels in order; the last, of shares, is there where the true rate is known."""
+    widths = [4, 4, 2.5] if shared else [1, 1]
+    above, below = figure.add_gridspec(2, 1)
+    lines = above.subgridspec(1, 2), below.subgridspec(1, len(widths), width_ratios=widths)
+    return [figure.add_subplot(place) for line in lines for place in line]
 
 
 def _best(table: pd.DataFrame) -> str:
@@ -100,9 +141,13 @@ def _best(table: pd.DataFrame) -> str:
         return "no method was scored"
     ratio = part(table, "count_ratio mean").set_index("series")["y"]
     told = [
-        f"{pretty(row['series'])} ({row['y']:.2f}, count ratio {ratio[row['series']]:.2f})"
+        f"{row['y']:.2f}, count ratio {ratio[row['series']]:.2f}"
         for _, row in at.iloc[:2].iterrows()
     ]
+    share = part(table, "share", at["series"].iloc[0])
+    share = share.loc[share["label"] == SHARES["schreiber"][1], "x"]
+    told[0] += "".join(f", {x:.0%} of what the true rate gives".replace("%", " %") for x in share)
+    told = [f"{pretty(name)} ({text})" for name, text in zip(at["series"], told, strict=False)]
     where = f"Schreiber similarity at {TITLE_SCALE_MS} ms"
     if len(told) == 1:
         return f"{where} of {told[0]}"
@@ -128,7 +173,8 @@ def _draw_curves(ax: Axes, table: pd.DataFrame, metric: str, names: list[str]) -
         ax.fill_between(low["x"].map(place), low["y"], high["y"], **shade)
     ax.set_xticks(range(len(scales)), [f"{scale:g}" for scale in scales])
     ax.set_xlim(-0.3, len(scales) - 0.7)
-    lowest, highest = curves["y"].min(), curves["y"].max()
+    y = table.loc[table["panel"].isin([metric, f"{metric} low", f"{metric} high"]), "y"]
+    lowest, highest = y.min(), y.max()
     ax.set_ylim(min(lowest * 1.08, 0) - 0.01, max(highest * 1.06, 0.1))
 
 
@@ -160,3 +206,35 @@ def _draw_ratios(ax: Axes, table: pd.DataFrame, names: list[str]) -> None:
     ax.set_yticks(range(len(names)), [pretty(name) for name in names])
     ax.set_ylim(max(len(names), 3) - 0.4, -0.6)
     ax.tick_params(axis="y", length=0)
+
+
+def _draw_shares(ax: Axes, table: pd.DataFrame, names: list[str]) -> None:
+    """Draw each method's scores as shares of the true rate's, on the line of its count ratios."""
+    ax.set(title="Share of true rate's", xlabel="Score / true rate's score")
+    ax.axvline(1, color=style.BLACK, linestyle="--", linewidth=0.8, zorder=0)
+    shares = part(table, "share")
+    right = max(1.05 * shares["x"].max(), 1.05)
+    ax.hlines(sorted(set(shares["y"])), 0, right, style.PALE, linewidth=0.5, zorder=0)
+    for name, look in looks(names).items():
+        mine = part(table, "share", name)
+        for (_, label), (size, filled) in zip(SHARES.values(), _SHARE_DOTS, strict=True):
+            of = mine[mine["label"] == label]
+            face = look["color"] if filled else "none"
+            edge = {"edgecolors": look["color"], "linewidths": 1}
+            ax.scatter(of["x"], of["y"], size, face, clip_on=False, zorder=3, **edge)
+    ax.set_xlim(min(shares["x"].min(), 0), right)
+    ax.set_yticks([])
+    ax.spines["left"].set_visible(False)
+
+
+def _explain_shares(table: pd.DataFrame, n_units: int) -> dict[str, Line2D]:
+    """Return what the legend says of the dots; how many units, where not all."""
+    known = part(table, "share units").set_index("series")["x"]
+    found = {}
+    for (_, label), (size, filled) in zip(SHARES.values(), _SHARE_DOTS, strict=True):
+        if label in known:
+            few = f" ({known[label]:.0f} units)" if known[label] < n_units else ""
+            look = {"marker": "o", "markersize": size**0.5, "linestyle": ""}
+            look |= {"color": style.BLACK, "markerfacecolor": style.BLACK if filled else "none"}
+            found[f"share, {label}{few}"] = Line2D([], [], **look)
+    return found

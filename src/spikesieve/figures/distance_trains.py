@@ -7,10 +7,22 @@ import pandas as pd
 from jaxtyping import Int64
 
 from spikesieve.errors import InputError
-from spikesieve.figures.distance_methods import ordered
+from spikesieve.figures.distance_methods import TRUE_RATE, ordered
 
 #: Name of the true spikes where they stand beside the methods'.
 TRUTH = "truth"
+
+
+def shown_methods(configured: Sequence[str] | None, inferred: pd.DataFrame) -> list[str] | None:
+    """Return the methods to show: all that were configured, in their order, then the true rate.
+
+    A method that placed no spike is in no table of spikes, but has its place in a figure. ``None``
+    where it is not known what was configured: those of the table.
+    """
+    if configured is None:
+        return None
+    known = [TRUE_RATE] if (inferred["method"] == TRUE_RATE).any() else []
+    return list(dict.fromkeys([*configured, *known]))
 
 
 def train_counts(
