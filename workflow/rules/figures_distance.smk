@@ -14,37 +14,6 @@ localrules:
     figure_distance_alone,
 
 
-def sized_models(section):
-    """Return the named models whose losses can be compared: with heads and units of the main one."""
-    like = distance_model(section, main_model(section))
-    return [
-        model
-        for model in section["models"]
-        if all(distance_model(section, model)[key] == like[key] for key in ("heads", "units"))
-    ]
-
-
-def sized_runs(name):
-    """Return an input function: this file of every seed's run of those models."""
-
-    def files(wildcards):
-        section = distance_of(wildcards.recording)
-        names = {"model": sized_models(section), "seed": range(section["n_seeds"])}
-        return expand(distance_file(name), recording=wildcards.recording, **names)
-
-    return files
-
-
-def first_distance_model(wildcards):
-    """Return the name of the model that later stages read."""
-    return main_model(distance_of(wildcards.recording))
-
-
-#: Where sizes are compared, and where units have networks of their own.
-SIZED = [name for name in TRAINED if len(sized_models(distance_of(name))) > 1]
-WITH_ALONE = [name for name in TRAINED if distance_of(name)["alone"]]
-
-
 rule distance:
     input:
         lambda wildcards: distance_figures(),

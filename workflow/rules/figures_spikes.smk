@@ -11,38 +11,6 @@ localrules:
     figure_distance_inference,
 
 
-def first_network(name):
-    """Return an input function: this file of the first seed's run of the first model."""
-    return lambda wildcards: distance_runs(name)(wildcards)[0]
-
-
-def first_bins(wildcards):
-    """Return the bins of the first of the recordings that were trained on."""
-    return bins_of(wildcards)[0]
-
-
-def first_of(value):
-    """Return an input function of the settings or units of the first model."""
-
-    def found(wildcards):
-        section = distance_of(wildcards.recording)
-        settings = distance_model(section, first_distance_model(wildcards))
-        units = settings.pop("units")
-        return canonical(units if value == "units" else settings)
-
-    return found
-
-
-def heads_of(name):
-    """Return what the first network of a name predicts."""
-    section = distance_of(name)
-    return distance_model(section, main_model(section))["heads"]
-
-
-#: Those whose first network predicts distances.
-DISTANT = [name for name in TRAINED if "distance" in heads_of(name)]
-
-
 rule figure_distance_rollout:
     input:
         figures_of("distance_rollout", recordings=TRAINED),

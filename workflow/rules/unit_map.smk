@@ -9,39 +9,6 @@ localrules:
     figure_unit_map,
 
 
-def averages_of_members(wildcards):
-    """Return the stimulus averages of all units of a map."""
-    return [f"results/distance/{name}/stimulus_average.parquet" for name in members_of(wildcards)]
-
-
-def units_of_members(wildcards):
-    """Return the unit tables of all recordings of a map."""
-    return [table("units").format(recording=name) for name in members_of(wildcards)]
-
-
-def told_apart(name):
-    """Say whether a network has embeddings to map."""
-    section = distance_of(name)
-    return distance_model(section, main_model(section))["unit"] != "none"
-
-
-#: Those whose first network has embeddings.
-MAPPED = [name for name in TRAINED if told_apart(name)]
-
-
-def distance_figures():
-    """Return every figure of spike distance there is something to draw for, and the pages."""
-    names = ("training", "scores", "pairs", "rollout", "counts")
-    return [
-        *figures_of(*(f"distance_{name}" for name in names), recordings=TRAINED),
-        *figures_of("distance_inference", recordings=DISTANT),
-        *figures_of("distance_sizes", recordings=SIZED),
-        *figures_of("distance_alone", recordings=WITH_ALONE),
-        *figures_of("unit_map", recordings=MAPPED),
-        *expand("results/unit_map/{recording}/unit_map.html", recording=MAPPED),
-    ]
-
-
 rule figure_unit_map:
     input:
         figures_of("unit_map", recordings=MAPPED),
