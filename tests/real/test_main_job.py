@@ -48,7 +48,8 @@ def main_job(data, tmp_path_factory):
         "distance": {
             "recordings": DISTANCE,
             "max_units": 4,
-            "epochs": 1,
+            "widths": [16, 24, 24],
+            "epochs": 0.5,
             "validations": 5,
             "methods": ["joint", "em", "cumulative", "none"],
         },

@@ -83,7 +83,7 @@ def snakemake(folder: Path, *arguments: str, check: bool = True) -> subprocess.C
         text=True,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
-        timeout=800,
+        timeout=1500,
         check=False,
     )
     if check and result.returncode:

@@ -29,7 +29,7 @@ HAZARD_WEIGHTS = (0.0, 1.0, 3.0)
 LOWERED = (-3.0, 6.0)
 HALVINGS = 9
 #: Rollouts over the validation windows, each of which corrects the number of spikes aimed at.
-CORRECTIONS = 2
+CORRECTIONS = 3
 #: Spikes of all units that count beside a unit's own in its correction; few of its own tell little.
 SHARED_SPIKES = 20
 #: Validation bins that are decoded, as many of each block.
@@ -118,7 +118,8 @@ def _corrected(network, recorded, units, s, spans, seen, first: Calibration, ste
         off = np.abs(np.log((placed + 1) / (true + 1)))
         nearest, lowered = np.minimum(nearest, off), np.where(off < nearest, tried.lowered, lowered)
         if number < CORRECTIONS:
-            goal = goal / _ratio(placed, true)
+            # By its root: spikes call for spikes, and the whole ratio would overshoot.
+            goal = goal / np.sqrt(_ratio(placed, true))
             weights = first.hazard_weight, first.use_variance
             tried = _lowered(seen, s.shape, *weights, step, goal=goal)
     if (far := nearest > np.log(2)).any():
