@@ -1,5 +1,6 @@
 """One training from tables to a checkpoint: bins in, network, history and embeddings out."""
 
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,13 @@ import torch
 from spikesieve.distance.bins import Bins
 from spikesieve.distance.networks import n_parameters
 from spikesieve.distance.settings import Settings, make_settings
-from spikesieve.distance.states import Trained, fingerprint, keeper, restored, save_network
+from spikesieve.distance.states import (
+    Trained,
+    fingerprint,
+    restored,
+    save_network,
+    save_state,
+)
 from spikesieve.distance.training import (
     first_state,
     history_table,
@@ -19,6 +26,7 @@ from spikesieve.distance.training import (
 )
 from spikesieve.errors import InputError, SpikesieveError
 from spikesieve.fitting import derived_seed
+from spikesieve.keeping import keeper
 from spikesieve.recording import write_table
 
 
@@ -69,7 +77,8 @@ def fit_network(
     if state_now.step:
         print(f"Going on from step {state_now.step} of {s.n_steps}, kept in {state}.")
     try:
-        done = train(state_now, population, s, keep=keeper(state, keep_every_s, belongs_to))
+        keep = keeper(state, keep_every_s, partial(save_state, belongs_to=belongs_to))
+        done = train(state_now, population, s, keep=keep)
     except SpikesieveError as error:
         text = str(error)
         named = any(text.startswith(f"recording {b.recording!r}") for b in bins)

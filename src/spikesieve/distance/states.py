@@ -2,8 +2,6 @@
 
 import hashlib
 import json
-import time
-from collections.abc import Callable
 from os import PathLike
 from pathlib import Path
 from typing import NamedTuple
@@ -96,19 +94,6 @@ def restored(path: Path, first: State, belongs_to: str) -> State:
         raise ContractError(
             f"unreadable training state ({error})", path=path, fix="delete it to start over"
         ) from error
-
-
-def keeper(path: Path | None, every_s: float, belongs_to: str) -> Callable[[State], None]:
-    """Return what keeps a state at ``path`` whenever ``every_s`` have passed since the last."""
-    last = time.monotonic()
-
-    def keep(state: State) -> None:
-        nonlocal last
-        if path is not None and time.monotonic() - last >= every_s:
-            save_state(path, state, belongs_to)
-            last = time.monotonic()
-
-    return keep
 
 
 def save_network(folder: Path, trained: Trained, about: dict) -> None:

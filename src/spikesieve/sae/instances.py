@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
@@ -10,10 +11,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from spikesieve.keeping import keeper
 from spikesieve.sae.architectures import Parameters
 from spikesieve.sae.inputs import Data
 from spikesieve.sae.settings import Settings
-from spikesieve.sae.states import fingerprint, keeper, restored
+from spikesieve.sae.states import fingerprint, restored, save_state
 from spikesieve.sae.training import TrainingError, calibrate, first_state, history, train
 
 Result = TypeVar("Result")
@@ -69,7 +71,7 @@ def train_instances(
         state = first_state(s, group, n_inputs, start, device, tied=tied)
         if path:
             state = restored(path, state, belongs_to)
-        keep = keeper(path, keep_every_s, belongs_to)
+        keep = keeper(path, keep_every_s, partial(save_state, belongs_to=belongs_to))
         first, failure = number if on_cpu else 0, None
         try:
             state = train(

@@ -3,7 +3,6 @@
 import hashlib
 import json
 import shutil
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -91,19 +90,6 @@ def restored(path: Path, first: State, belongs_to: str) -> State:
         raise ContractError(
             f"unreadable training state ({error})", path=path, fix="delete it to start over"
         ) from error
-
-
-def keeper(path: Path | None, every_s: float, belongs_to: str) -> Callable[[State], None]:
-    """Return what keeps a state at ``path`` whenever ``every_s`` have passed since the last."""
-    last = time.monotonic()
-
-    def keep(state: State) -> None:
-        nonlocal last
-        if path is not None and time.monotonic() - last >= every_s:
-            save_state(path, state, belongs_to)
-            last = time.monotonic()
-
-    return keep
 
 
 def settle(
