@@ -1,21 +1,19 @@
 """What the joint decoder takes from validation bins: a weight of hazards, and a quantile a unit.
 
 Predicted distances are lowered by so many standard deviations that on validation windows, with the
-true past, as many spikes of a unit are placed as there were. With its own spikes for a past a
-rollout places fewer or more; by how many is seen on the same windows, and made up for. Test bins
-tell nothing.
+true past, as many spikes of a unit are placed as there were. Test bins tell nothing.
 """
 
 from typing import NamedTuple
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Integer, UInt8
+from jaxtyping import Bool, UInt8
 from torch import nn
 
 from spikesieve.distance.bins import Bins
-from spikesieve.distance.placing import Asked, Calibration, joint_placer
-from spikesieve.distance.rollout import Span, asked_of, rollout
+from spikesieve.distance.placing import LOWERED, Asked, Calibration, joint_placer
+from spikesieve.distance.rollout import Span, asked_of
 from spikesieve.distance.scores import schreiber_similarity, van_rossum_relative
 from spikesieve.distance.settings import Settings
 from spikesieve.distance.shape import Shape
@@ -25,13 +23,7 @@ from spikesieve.distance.windows import Recorded, window_starts
 
 #: Weights of the hazard that are tried: none, as much as probability says, and more.
 HAZARD_WEIGHTS = (0.0, 1.0, 3.0)
-#: Bounds of what distances are lowered by, in standard deviations.
-LOWERED = (-3.0, 6.0)
 HALVINGS = 9
-#: Rollouts over the validation windows, each of which corrects the number of spikes aimed at.
-CORRECTIONS = 3
-#: Spikes of all units that count beside a unit's own in its correction; few of its own tell little.
-SHARED_SPIKES = 20
 #: Validation bins that are decoded, as many of each block.
 CALIBRATED_BINS = 40_000
 
@@ -95,47 +87,12 @@ def calibrate(
             print(f"joint: hazard weight {weight}, variance {use_variance}: {score:.4f}")
             if best is None or score > best_score:
                 best, best_score = tried, score
-    return _corrected(network, recorded, units, s, spans, seen, best, step)
+    return best
 
 
-def _corrected(network, recorded, units, s, spans, seen, first: Calibration, step) -> Calibration:
-    """Return the calibration with which rollouts over the spans place about as many as there were.
-
-    Of those tried, the nearest of each unit: where little is predicted, a unit's number of spikes
-    leaps from none to many.
-    """
-    true = seen.spikes.clip(max=1).sum(axis=(0, 2))
-    goal, tried = np.ones(len(true)), first
-    nearest, lowered = np.full(len(true), np.inf), first.lowered
-    options = {"step": step, "seed": 0, "title": "counting spikes"}
-    for number in range(1 + CORRECTIONS):
-        placers = {"joint": joint_placer(tried, s.shape)}
-        placed = np.zeros(len(true), np.int64)
-        for span in spans:
-            found = rollout(network, recorded.stimulus, units, span, s.shape, placers, **options)
-            placed += found["joint"].sum(axis=1, dtype=np.int64)
-        print(f"joint: a rollout placed {placed.sum():,} spikes, there were {true.sum():,}")
-        off = np.abs(np.log((placed + 1) / (true + 1)))
-        nearest, lowered = np.minimum(nearest, off), np.where(off < nearest, tried.lowered, lowered)
-        if number < CORRECTIONS:
-            # By its root: spikes call for spikes, and the whole ratio would overshoot.
-            goal = goal / np.sqrt(_ratio(placed, true))
-            weights = first.hazard_weight, first.use_variance
-            tried = _lowered(seen, s.shape, *weights, step, goal=goal)
-    if (far := nearest > np.log(2)).any():
-        print(f"joint: {far.sum()} units have less than half or more than twice their spikes.")
-    return first._replace(lowered=lowered)
-
-
-def _ratio(placed: Integer[np.ndarray, "unit"], true: Integer[np.ndarray, "unit"]) -> np.ndarray:
-    """Return placed over true spikes of each unit, drawn to that of all; within 0.25 and 4."""
-    of_all = placed.sum() / max(true.sum(), 1)
-    return np.clip((placed + SHARED_SPIKES * of_all) / (true + SHARED_SPIKES), 0.25, 4.0)
-
-
-def _lowered(seen: Windowed, shape: Shape, weight, use_variance, step, *, goal=1.0) -> Calibration:
-    """Return the calibration that places ``goal`` times as many spikes of a unit as there were."""
-    wanted = goal * seen.spikes.clip(max=1).sum(axis=(0, 2))
+def _lowered(seen: Windowed, shape: Shape, weight, use_variance, step) -> Calibration:
+    """Return the calibration that places as many spikes of a unit as there were."""
+    wanted = seen.spikes.clip(max=1).sum(axis=(0, 2))
     low, high = (np.full(len(wanted), bound) for bound in LOWERED)
     nearest, best = np.full(len(wanted), np.inf), low
     for _ in range(HALVINGS):

@@ -4,8 +4,10 @@ from spikesieve.distance.shape import Shape
 from spikesieve.errors import InputError, suggest
 
 #: Name -> heads it reads. ``poisson_N`` draws the spikes of N bins at once, N one of the spans.
+#: ``em_counted`` is ``em`` on distances lowered until there are as many spikes as hazards say.
 METHODS = {
     "em": ("distance",),
+    "em_counted": ("distance", "hazard"),
     "exact": ("distance",),
     "gradient": ("distance",),
     "joint": ("distance", "hazard"),
@@ -18,8 +20,8 @@ METHODS = {
 
 def check_method(name: str, heads: tuple[str, ...], shape: Shape) -> None:
     """Raise ``InputError`` where a method does not exist, or reads a head that isn't there."""
-    kind = name.partition("_")[0]
-    if kind not in METHODS or (kind == "poisson") != ("_" in name):
+    kind = "poisson" if name.startswith("poisson_") else name
+    if kind not in METHODS or name == "poisson":
         known = [m for m in METHODS if m != "poisson"] + [f"poisson_{n}" for n in shape.counts]
         raise InputError(f"method {name!r}{suggest(name, known)}", allowed=", ".join(known))
     if missing := [head for head in METHODS[kind] if head not in heads]:
