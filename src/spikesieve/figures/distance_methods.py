@@ -174,6 +174,17 @@ def explain_methods(figure: Figure, names: Sequence[str], **others: Line2D) -> N
     handles |= {text.replace("_", " "): line for text, line in others.items()}
     if not handles:
         return
-    length = sum(len(text) + 11 for text in handles)
-    columns = -(-len(handles) // -(-length // style.LEGEND_LENGTH))
+    columns = len(handles)
+    while columns > 1 and _legend_length([*handles], columns) > style.LEGEND_LENGTH:
+        columns -= 1
     figure.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=columns)
+
+
+def _legend_length(texts: list[str], columns: int) -> int:
+    """Return about how many characters wide a legend is: it is filled column by column, and each
+    is as wide as its longest text and its line."""
+    full, rest = divmod(len(texts), columns)
+    sizes = [full + (number < rest) for number in range(columns)]
+    ends = np.cumsum(sizes)
+    parts = [texts[end - size : end] for size, end in zip(sizes, ends, strict=True)]
+    return sum(max(map(len, part)) + 11 for part in parts)
