@@ -6,6 +6,7 @@ figure's CSV, and as the picture knows nothing else, the two cannot disagree.
 
 import textwrap
 from os import PathLike
+from string import ascii_lowercase
 
 import matplotlib as mpl
 import numpy as np
@@ -156,7 +157,7 @@ def criterion_names(names: pd.Series | pd.Index) -> list[str]:
 
 def letter_panels(axes: list[Axes]) -> None:
     """Put a, b, c ... in front of the titles of ``axes``."""
-    for letter, ax in zip("abcdefghij", axes, strict=False):
+    for letter, ax in zip(ascii_lowercase, axes, strict=False):
         ax.set_title(f"$\\bf{{{letter}}}$  {ax.get_title(loc='left')}")
 
 
