@@ -137,6 +137,14 @@ def test_a_stimulus_that_ends_early_does_not_go_on_unchanged():
         recording(BUSY, leds={"led": (np.arange(0, 4, 0.05), np.arange(80) % 2)})
 
 
+def test_a_stimulus_that_pauses_is_unknown_until_it_comes_again():
+    early, late = np.arange(0, 5, 0.05), np.arange(7, 8, 0.05)
+    centres = np.array([4.99, 5.9, 5.98, 6.9, 7.01])  # of 20 intervals of 50 ms the pause is known
+    table = signals(led=(np.concatenate([early, late]), np.ones(120)))
+    _, values = stimulus_channels(table, None, centres)
+    np.testing.assert_array_equal(np.isnan(values[0]), [False, False, True, True, False])
+
+
 @pytest.mark.parametrize("name", ["630", "split", "time_s"])
 def test_signals_named_like_other_columns_are_refused(name):
     table = signals(**{name: ([0.0, 1.0], [0, 1])})

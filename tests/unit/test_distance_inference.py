@@ -188,6 +188,7 @@ def changed(table, value):
         ({"hazard": np.zeros(4)}, r"hazard of shape \(4,\)"),
         ({"prefix": 6}, "prefix of 6 bins in windows of 6"),
         ({"prefix": -1}, "prefix -1"),
+        ({"method": "joint", "hazard": np.zeros((2, 4)), "hazard_weight": np.nan}, "hazard_weight"),
         ({"last_spike": np.array([-1, 2])}, "last_spike of window 1 is 2"),
         ({"last_spike": np.array([-1.0, -2.0])}, "last_spike of shape.*float64"),
         ({"last_spike": np.array([-1])}, r"last_spike of shape \(1,\)"),

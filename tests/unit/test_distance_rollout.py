@@ -8,7 +8,7 @@ import pytest
 import torch
 from distance_samples import SMALL, flicker_bins
 
-from spikesieve.distance import calibration, infer_spikes
+from spikesieve.distance import calibration, infer_spikes, placing
 from spikesieve.distance.evaluating import (
     evaluate,
     infer_recording,
@@ -21,7 +21,7 @@ from spikesieve.distance.fitting import fit_network
 from spikesieve.distance.heads import Prediction
 from spikesieve.distance.methods import check_method, step_of
 from spikesieve.distance.placing import Asked, Calibration, joint_placer, make_placer
-from spikesieve.distance.rollout import Span, rollout, span_of
+from spikesieve.distance.rollout import READ_AT_ONCE, Span, rollout, span_of
 from spikesieve.distance.settings import make_settings
 from spikesieve.distance.shape import Shape
 from spikesieve.distance.windows import on_device
@@ -53,6 +53,7 @@ class Clock(torch.nn.Module):
         return stimulus
 
     def ask(self, stimulus, history, units):
+        assert torch.equal(stimulus[0], self.stimuli[-1][len(self.histories) % READ_AT_ONCE])
         self.histories.append(history[0].clone())
         hazard = torch.full((1, len(units), 10), -20.0)
         for row, past in enumerate(history[0]):
@@ -153,6 +154,18 @@ def test_the_joint_decoder_takes_the_best_of_what_it_tried(trained, monkeypatch)
     assert (found.use_variance, found.hazard_weight) == (True, 1.0)
 
 
+def test_calibration_weighs_similarity_against_distance():
+    """More spikes raise Schreiber's similarity: only van Rossum's distance speaks against them."""
+    random = np.random.default_rng(0)
+    true = random.random((40, 2, 50)) < 0.03
+    twice = true.copy()
+    twice[:, :, 25:] |= random.random((40, 2, 25)) < 0.5
+    assert calibration._judge(true, true, 0.001) == pytest.approx(1.0)
+    none = calibration._judge(true, np.zeros_like(true), 0.001)
+    assert none == pytest.approx(-1.0)
+    assert calibration._judge(true, twice, 0.001) < none
+
+
 def test_owed_spikes_lower_distances_until_they_are_placed():
     """Two rows alike but for their hazard: of the second, far more spikes are owed."""
     said = asked()
@@ -167,10 +180,13 @@ def test_owed_spikes_lower_distances_until_they_are_placed():
     for placer in (joint, make_placer("em_counted", SHAPE)):
         owed, placed = None, np.zeros(2)
         for _ in range(40):
-            found, owed = placer(twice, owed, None, 5)
+            found, after = placer(twice, owed, None, 5)
             placed += found[:, :5].sum(axis=1)
+            more = [0.0, 0.6 * 5] - found[:, :5].sum(axis=1)
+            before = 0.0 if owed is None else owed
+            np.testing.assert_allclose(after, np.clip(before + more, -20, 20), atol=1e-9)
+            owed = after
         wanted = np.array([0.0, 0.6 * 5 * 40])
-        np.testing.assert_allclose(owed, wanted - placed, atol=1e-9)
         # The first stops: even at the highest bound little is placed that isn't owed.
         assert placed[1] == pytest.approx(wanted[1], rel=0.15)
         assert placed[0] < 0.2 * placed[1]
@@ -182,6 +198,30 @@ def test_what_is_owed_counts_only_bins_that_are_used():
     found, owed = placer(far, None, None, 5)
     assert not found.any()
     np.testing.assert_allclose(owed, [0.5])
+    silent = placing._owing(lambda asked, more: np.zeros((1, 10), bool))
+    _, owed = silent(far, np.array([19.9]), None, 5)
+    assert owed == [20]  # not without end: it would all be paid at once
+
+
+@pytest.mark.parametrize("owed", [-30.0, -4.0, 0.0, 7.0, 90.0])
+def test_what_is_owed_lowers_distances_by_so_much(owed):
+    said = asked(variance=np.full((1, 14), 0.3))
+    common = {"prefix": 4, "max_distance": 30, "last_spike": np.array([-3])}
+    joint = joint_placer(Calibration(1.0, True, np.array([0.2])), SHAPE)
+    lowered = np.clip(0.2 + 0.3 * owed, -3, 6)
+    wanted = infer_spikes(
+        said.distance,
+        method="joint",
+        hazard=said.hazard,
+        variance=said.variance,
+        lowered=lowered,
+        **common,
+    )
+    np.testing.assert_array_equal(joint(said, np.array([owed]), None, 5)[0], wanted)
+    nearer = said.distance * np.exp(-np.clip(0.3 * owed, -3, 6))
+    wanted = infer_spikes(nearer, method="em", **common)
+    found, _ = make_placer("em_counted", SHAPE)(said, np.array([owed]), None, 5)
+    np.testing.assert_array_equal(found, wanted)
 
 
 def test_a_prediction_that_is_no_number_stops_a_rollout():

@@ -10,6 +10,9 @@ def distance_of(name):
     return CONFIG.of(name)["distance"] if name in RECORDINGS else CONFIG.settings["distance"]
 
 
+#: Settings that make a network larger or smaller, and nothing else.
+SIZE = {"widths", "depths", "embedding", "layers", "attention_heads"}
+
 #: What networks are trained on: recordings alone, and names of recordings together.
 TRAINED = trained_names(CONFIG.settings, CONFIG.recordings)
 OF_TRAINED = "|".join(map(re.escape, TRAINED)) or "(?!)"
@@ -94,12 +97,12 @@ def distance_runs(name, *, models="first"):
 
 
 def sized_models(section):
-    """Return the named models whose losses can be compared: with heads and units of the main one."""
+    """Return the named models that differ from the main one in nothing but size."""
     like = distance_model(section, main_model(section))
     return [
         model
         for model in section["models"]
-        if all(distance_model(section, model)[key] == like[key] for key in ("heads", "units"))
+        if all(distance_model(section, model)[key] == like[key] for key in like.keys() - SIZE)
     ]
 
 

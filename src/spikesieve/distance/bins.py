@@ -25,6 +25,8 @@ from spikesieve.spikes import SpikeTrains
 
 _LARGEST = np.iinfo(np.uint8).max
 _ROWS = 1 << 17
+#: A stimulus that doesn't come for so many of its usual intervals has paused, and isn't known.
+LONGEST_HELD = 20
 
 
 class Bins(NamedTuple):
@@ -87,8 +89,9 @@ def stimulus_channels(
 ) -> tuple[tuple[str, ...], Float32[np.ndarray, "channel bin"]]:
     """Return the names and values of the stimulus in the middle of each bin.
 
-    A value holds until the next row of its signal, the last one for as long as the longest before
-    it; from then on it is unknown (NaN), as it is before the first row and where a row says NaN.
+    A value holds until the next row of its signal, but at most for ``LONGEST_HELD`` of the medians
+    between rows; the last one for no longer than any before it. From then on it is unknown (NaN),
+    as it is before the first row and where a row says NaN. A single row holds.
 
     Parameters
     ----------
@@ -129,8 +132,9 @@ def stimulus_channels(
                 fix="sort the triggers, and check that no clock was reset",
             )
         last = np.searchsorted(time_s, centres_s, side="right") - 1
-        held = centres_s <= time_s[-1] + np.diff(time_s).max(initial=0.0)
-        known_here = (last >= 0) & (held if len(time_s) > 1 else True)
+        steps = np.diff(time_s)
+        longest = min(LONGEST_HELD * np.median(steps), steps.max()) if len(steps) else np.inf
+        known_here = (last >= 0) & (centres_s <= time_s[np.maximum(last, 0)] + longest)
         values[row] = np.where(known_here, value[np.maximum(last, 0)], np.nan)
     return tuple(names), values
 

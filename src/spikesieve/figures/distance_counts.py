@@ -120,12 +120,12 @@ def draw_distance_counts(table: pd.DataFrame) -> Figure:
 
 
 def _best(table: pd.DataFrame) -> str:
-    r = part(table, "r")
+    r = part(table, "unit r")
     r = r[~r["series"].isin(CONTROLS)].sort_values("x", ascending=False, kind="stable")
     if r.empty:
         return "nothing to compare"
     best = r.iloc[0]
-    return f"{pretty(best['series'])} follows best (r\u00a0{best['x']:.2f})"
+    return f"{pretty(best['series'])} follows best (median r of units\u00a0{best['x']:.2f})"
 
 
 def _draw_pairs(ax: Axes, table: pd.DataFrame, name: str, top: float, norm: LogNorm) -> None:

@@ -17,7 +17,7 @@ from spikesieve.figures import style
 METHODS = {
     "joint": ("joint", style.VERMILION, "o"),
     "em": ("em", style.BLUE, "s"),
-    "em_counted": ("em, counted", "#00408A", "H"),
+    "em_counted": ("em counted", "#00408A", "H"),
     "exact": ("exact", style.SKY, "D"),
     "gradient": ("gradient", style.PURPLE, "v"),
     "cumulative": ("cumulative", style.GREEN, "^"),

@@ -21,6 +21,9 @@ LOSSES = {"square": dynamic.SQUARE, "absolute": dynamic.ABSOLUTE}
 #: Hazards are kept this far from 0 and 1, so that a sure one costs much rather than infinity.
 SUREST = 1e-6
 
+#: Logarithm of the largest factor that distances are lowered, or raised, by.
+MOST_LOWERED = 50.0
+
 
 def exact(
     windows: Windows,
@@ -113,7 +116,9 @@ def joint(
         raise InputError(f"lowered of shape {lowered.shape}", allowed=f"() or ({n_windows},)")
     _check_finite(lowered, "lowered")
     spread = 1.0 if variance is None else np.sqrt(_variance(variance, windows.distance.shape))
-    target = windows.distance * np.exp(-lowered[..., None] * spread)
+    # Bounded: what is beyond the clamp, or under the least distance, is so whatever its size.
+    factor = np.exp(np.clip(-lowered[..., None] * spread, -MOST_LOWERED, MOST_LOWERED))
+    target = windows.distance * factor
     return exact(
         windows._replace(space="log", distance=np.ascontiguousarray(target)),
         penalty=penalty,
@@ -146,6 +151,7 @@ def _spike_costs(
     if penalty.shape not in ((), (n_windows,)):
         raise InputError(f"penalty of shape {penalty.shape}", allowed=f"() or ({n_windows},)")
     _check_finite(penalty, "penalty")
+    _check_finite(np.asarray(hazard_weight, dtype=np.float64), "hazard_weight")
     cost = np.empty((n_windows, n_bins - windows.prefix))
     cost[:] = penalty[..., None]
     if hazard_weight == 0:
