@@ -108,7 +108,7 @@ def _labelled(shown, column, mine, bins, rows, seen, settings) -> pd.DataFrame |
     if column in settings["joint"] and column not in shown:
         joint = settings["joint"][column]
         parts = [each[c].reset_index(drop=True) for c in joint["of"]]
-        if levels := joint["levels"]:
+        if levels := joint.get("levels"):
             parts = [coarse_labels(part, levels) for part in parts]
         labels = joint_labels(parts, settings)
     else:

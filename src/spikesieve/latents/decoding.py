@@ -16,6 +16,8 @@ from spikesieve.latents.variables import Variable, rows_told
 
 #: A decoder is fitted on at most so many bins, evenly spread: more change little.
 MOST_BINS = 8_000
+#: A value that varies less in the test bins than this share of its spread elsewhere is not decoded.
+LEAST_SPREAD = 0.05
 
 
 def decoding_tables(
@@ -54,7 +56,8 @@ def decoding_tables(
         best = best_latent(choice.latents[rows], y)
         for of, latents in (("all", np.arange(choice.latents.shape[1])), ("single", [best])):
             x, held = (
-                s.latents[r][:, latents].toarray() for s, r in ((choice, rows), (test, test_rows))
+                s.latents[r][:, latents].toarray().astype(float)
+                for s, r in ((choice, rows), (test, test_rows))
             )
             folds = {"n_folds": settings["n_folds"], "gap_bins": gap_bins}
             decoder = fit_decoder(standardised(x, x), y, choice.bins[rows], **folds)
@@ -75,7 +78,9 @@ def _prepared(variable: Variable, choice: Seen, test: Seen, lag: int, min_bins: 
     tables = [_single_labels(rows_told(variable, seen.bins, lag)) for seen in (choice, test)]
     if variable.kind == "value":
         targets, names = [t["value"].to_numpy() for t in tables], []
-        if min(map(len, tables)) < 2 * min_bins or np.ptp(targets[0]) == 0:
+        if min(map(len, tables)) < 2 * min_bins:
+            return None
+        if np.std(targets[1]) <= LEAST_SPREAD * np.std(targets[0]):
             return None
     else:
         counts = [np.bincount(t["code"], minlength=len(variable.labels)) for t in tables]

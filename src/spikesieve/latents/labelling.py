@@ -173,4 +173,5 @@ def mean_in_bins(
     times = np.where(before, 0, covered[index] + inside)
     time = np.diff(times)
     enough = time >= np.diff(edges) / 2
-    return np.divide(np.diff(sums), time, out=np.full(len(time), np.nan), where=enough)
+    mean = np.divide(np.diff(sums), time, out=np.full(len(time), np.nan), where=enough)
+    return mean.astype(np.float32).astype(np.float64)  # sums leave a trace of rounding

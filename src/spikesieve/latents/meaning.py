@@ -11,10 +11,11 @@ from spikesieve.latents.coactivity import coactive_table
 from spikesieve.latents.decoding import decoding_tables
 from spikesieve.latents.features import Seen, features_table
 from spikesieve.latents.reading import judged_split
-from spikesieve.latents.runs import Run, read_runs, transform_of, weights_of
+from spikesieve.latents.runs import Run, network_of, read_runs, weights_of
 from spikesieve.latents.sources import ablations, sources_table
 from spikesieve.latents.summary import summary_table
-from spikesieve.latents.tuning import triggered_table, tuning_table
+from spikesieve.latents.triggered import triggered_table
+from spikesieve.latents.tuning import tuning_table
 from spikesieve.latents.variables import Variable, variables_of
 from spikesieve.recording import CONTRACTS
 
@@ -97,10 +98,10 @@ def _of_run(run: Run, counts, variables, units, bin_s, gap_s, settings, tables) 
         return found
     features, weights = found["features"], weights_of(run, counts)
     active = np.bincount(test.latents.indices, minlength=test.latents.shape[1]) > 0
-    transform = transform_of(run)
+    network = network_of(run)
     ablated = None
-    if transform is not None:
-        ablated = ablations(transform, counts.counts[test.bins], test.bins, test.latents)
+    if network is not None:
+        ablated = ablations(*network, counts.counts[test.bins], test.bins, test.latents)
     found["summary"] = summary_table(run, test.latents, weights, features)
     found["tuning"] = tuning_table(test, variables, _lag_of_latent(features, len(active)))
     window = tuple(settings["triggered_s"])

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 import scipy.sparse
-from jaxtyping import Bool, Float, Int, Real
+from jaxtyping import Bool, Float, Int
 
 from spikesieve.count_table import CountTable
 from spikesieve.latents.reading import judged_split, read_latents
@@ -109,14 +109,15 @@ def weights_of(run: Run, counts: CountTable) -> Float[np.ndarray, "latent unit"]
     return regressed_weights(run.latents[rows], counts.counts[rows])
 
 
-def transform_of(
-    run: Run,
-) -> (
-    Callable[[Real[np.ndarray, "bin unit"], Int[np.ndarray, "bin"]], scipy.sparse.csr_array] | None
-):
-    """Return the run's network as a function of counts and bins; None where none was kept."""
+def network_of(run: Run) -> tuple[Callable[..., scipy.sparse.csr_array], int] | None:
+    """Return a run's network, and how many bins around a bin it looks at; None where none is kept.
+
+    The network is a function of counts ``(bin, unit)`` and bin numbers to activations.
+    """
     if not has_checkpoint(run.folder):
         return None
     from spikesieve.sae.model import SparseAutoencoder
 
-    return SparseAutoencoder.load(run.folder, device="cpu").transform
+    model = SparseAutoencoder.load(run.folder, device="cpu")
+    settings = model.settings
+    return model.transform, settings.seq_len - 1 + int(np.ceil(4 * settings.smoothing))

@@ -12,11 +12,10 @@ from spikesieve.latents.products import products
 
 #: Units of a latent that are listed: those of the largest weights.
 LISTED = 20
-#: Bins of its strongest activity in which a latent's units are silenced, and bins around each that
-#: are read along, since windows and smoothing look there.
-ABLATED, AROUND = 3, 12
-#: At most so many bins are read again for each unit.
-ABLATED_BINS = 4_000
+#: Bins of its strongest activity in which a latent's units are silenced.
+ABLATED = 3
+#: At most so many bins are read again, for all units together: the rarest latents stay unknown.
+ABLATED_BINS = 150_000
 _RIDGE = 1e-3
 
 
@@ -38,6 +37,7 @@ def regressed_weights(
 
 def ablations(
     transform: Callable[[np.ndarray, np.ndarray], scipy.sparse.csr_array],
+    around: int,
     counts: Real[np.ndarray, "bin unit"],
     bins: Int[np.ndarray, "bin"],
     latents: scipy.sparse.csr_array,
@@ -47,13 +47,14 @@ def ablations(
     Parameters
     ----------
     transform : counts and bin numbers -> activations. ``latents`` : those of ``counts``.
+    around : bins on both sides of a bin that ``transform`` looks at.
 
     Returns
     -------
     Change of activation (negative: the unit drives the latent), over the ``ABLATED`` strongest bins
-    of each latent, as many fewer as ``ABLATED_BINS`` asks for; NaN for latents that are silent.
+    of each latent, or fewer where ``ABLATED_BINS`` asks for that; NaN where it was not told.
     """
-    judged, read = _places(latents)
+    judged, read = _places(latents, around, max(1, ABLATED_BINS // max(counts.shape[1], 1)))
     found = np.full((latents.shape[1], counts.shape[1]), np.nan)
     if not read.any():
         return found
@@ -76,27 +77,33 @@ def ablations(
 
 
 def _places(
-    latents: scipy.sparse.csr_array,
+    latents: scipy.sparse.csr_array, around: int, most: int
 ) -> tuple[scipy.sparse.csr_array, Bool[np.ndarray, "bin"]]:
-    """Return in which bins each latent is judged, and the bins to read for that."""
+    """Return in which bins each latent is judged, and the at most ``most`` bins to read for that.
+
+    First the strongest bin of every latent, then the second...; busy latents come first.
+    """
     columns = scipy.sparse.csc_array(latents)
-    for n_each in range(ABLATED, 0, -1):
-        place, latent = [], []
-        for j in range(columns.shape[1]):
-            mine = slice(columns.indptr[j], columns.indptr[j + 1])
-            strongest = np.argsort(-np.abs(columns.data[mine]), kind="stable")[:n_each]
-            place.append(columns.indices[mine][strongest])
-            latent.append(np.full(len(strongest), j))
-        place, latent = np.concatenate(place), np.concatenate(latent)
-        read = np.zeros(latents.shape[0], bool)
-        for offset in range(-AROUND, AROUND + 1):
-            read[np.clip(place + offset, 0, len(read) - 1)] = True
-        if not len(place):
-            read[:] = False
-        if read.sum() <= ABLATED_BINS:
-            break
-    judged = scipy.sparse.csr_array((np.ones(len(place)), (place, latent)), latents.shape)
-    return judged, read
+    n_active = np.diff(columns.indptr)
+    busiest = [j for j in np.argsort(-n_active, kind="stable") if n_active[j]]
+    strongest = {}
+    for j in busiest:
+        mine = slice(columns.indptr[j], columns.indptr[j + 1])
+        order = np.argsort(-np.abs(columns.data[mine]), kind="stable")[:ABLATED]
+        strongest[j] = columns.indices[mine][order]
+    place, latent, read = [], [], np.zeros(latents.shape[0], bool)
+    n_read = 0
+    for turn in range(ABLATED):
+        for j in (j for j in busiest if len(strongest[j]) > turn):
+            bin_ = strongest[j][turn]
+            window = slice(max(bin_ - around, 0), bin_ + around + 1)
+            new = int((~read[window]).sum())
+            if n_read + new <= most:
+                read[window], n_read = True, n_read + new
+                place.append(bin_)
+                latent.append(j)
+    ones = np.ones(len(place))
+    return scipy.sparse.csr_array((ones, (place, latent)), latents.shape), read
 
 
 def sources_table(

@@ -1,4 +1,4 @@
-"""What latents do under each label, and around the moment a label begins; of held-out bins."""
+"""What latents do under each label, in held-out bins."""
 
 from collections.abc import Sequence
 
@@ -11,8 +11,6 @@ from spikesieve.latents.features import Seen
 from spikesieve.latents.variables import Variable, rows_told
 
 _LATENTS_AT_ONCE = 256
-#: Labels of a latent's variable whose beginnings it is averaged around, its best ones.
-TRIGGERING = 6
 
 
 def tuning_table(
@@ -108,74 +106,3 @@ def _circular_mean(angle: Float[np.ndarray, "row"]) -> float:
     """Return the mean of angles within one label: they lie close together, but maybe around 0."""
     near = angle[0] + (angle - angle[0] + 90) % 180 - 90
     return float(near.mean() % 360) if angle.max() >= 180 else float(near.mean() % 180)
-
-
-def triggered_table(
-    test: Seen,
-    variables: Sequence[Variable],
-    features: pd.DataFrame,
-    *,
-    bin_s: float,
-    window_s: tuple[float, float],
-) -> pd.DataFrame:
-    """Return mean activations around the bins in which a label begins, for each latent's best
-    variable and the ``TRIGGERING`` labels that go with its highest activity there.
-
-    Parameters
-    ----------
-    features : the run's features table. ``window_s`` : from and to, around the beginning.
-
-    Returns
-    -------
-    Columns ``latent``, ``variable``, ``label``, ``lag_s`` (start of the bin after the event's
-    first bin), ``mean``, ``sem`` over events, ``n_events`` (bins outside the test split are left
-    out, so it may vary).
-    """
-    columns, parts = scipy.sparse.csc_array(test.latents), []
-    lags = np.arange(round(window_s[0] / bin_s), round(window_s[1] / bin_s) + 1)
-    best = features[features["chosen_by"] == "latent"]
-    by_name = {variable.name: variable for variable in variables}
-    for name, group in best.groupby("variable", sort=False):
-        rows = rows_told(by_name[name], test.bins, 0)
-        first = rows.drop_duplicates(["code", "event"])  # rows are in order of bins
-        around = _around(first["row"].to_numpy(), test.bins, lags)
-        for latent, label in zip(group["latent"], group["label"], strict=True):
-            activity = columns[:, [latent]].toarray().ravel()
-            own = by_name[name].labels.index(label)
-            chosen = _strongest(rows, activity, own)
-            parts.append(
-                _averaged(around, first, activity, chosen, by_name[name], latent, lags * bin_s)
-            )
-    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
-
-
-def _strongest(rows: pd.DataFrame, activity, own: int) -> list[int]:
-    """Return the code of a latent's label, and those of the strongest others."""
-    code = rows["code"].to_numpy()
-    n = np.bincount(code)
-    mean = np.bincount(code, activity[rows["row"].to_numpy()]) / np.maximum(n, 1)
-    others = [c for c in np.argsort(-mean, kind="stable") if n[c] and c != own]
-    return [own, *others[: TRIGGERING - 1]]
-
-
-def _around(row, bins, lags) -> Int[np.ndarray, "event lag"]:
-    """Return the place of each bin around each event, -1 where it is not among ``bins``."""
-    wanted = bins[row][:, None] + lags
-    place = np.minimum(np.searchsorted(bins, wanted), len(bins) - 1)
-    return np.where(bins[place] == wanted, place, -1)
-
-
-def _averaged(around, first, activity, chosen, variable: Variable, latent: int, lag_s):
-    parts = []
-    for code in chosen:
-        place = around[(first["code"] == code).to_numpy()]
-        there = place >= 0
-        values = np.where(there, activity[place], 0.0)
-        n = there.sum(axis=0)
-        mean = np.divide(values.sum(axis=0), n, out=np.full(len(n), np.nan), where=n > 0)
-        squares = np.where(there, np.square(values - mean), 0.0).sum(axis=0)
-        sem = np.sqrt(np.divide(squares, n * (n - 1), out=np.full(len(n), np.nan), where=n > 1))
-        about = {"latent": np.int32(latent), "variable": variable.name}
-        numbers = {"lag_s": lag_s, "mean": mean, "sem": sem, "n_events": n.astype(np.int64)}
-        parts.append(pd.DataFrame({**about, "label": variable.labels[code], **numbers}))
-    return pd.concat(parts, ignore_index=True)
