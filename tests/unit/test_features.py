@@ -224,7 +224,8 @@ def test_a_label_meets_the_bins_that_lag_behind(conditions):
     bins = np.array([0, 1, 2, 50, 51, 60])
     for lag in (0, 2):
         seen = told(variable, bins, lag)
-        for place, row in enumerate(seen.rows):
+        for place, row in enumerate(seen.rows.tolist()):
+            number = bins[row] - lag
             labels = [variable.labels[i] for i in seen.members[:, [place]].toarray().nonzero()[0]]
-            here = conditions.query("variable == 'frame' and bin == @bins[@row] - @lag")
+            here = conditions[(conditions["variable"] == "frame") & (conditions["bin"] == number)]
             assert labels == here["label"].tolist()
