@@ -7,12 +7,14 @@ import pandas as pd
 from jaxtyping import Float
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from spikesieve.figures import style
 from spikesieve.figures.methods import (
+    OTHERS,
+    OURS,
     colour_of,
     draw_points,
-    explain_points,
     method_lines,
     method_rows,
     point_rows,
@@ -150,15 +152,30 @@ def draw_decoding(table: pd.DataFrame) -> Figure:
         name = style.shortened(variable["series"].replace("_", " "), 22)
         ax.set(title=f"{name}\n{classes}", xlabel=SCORES[score])
         _draw_differences(axes[1, number], table, number)
-        axes[1, number].set_xlabel(f"{SCORES[score]} more\nthan raw counts")
+        axes[1, number].set(title="less raw counts", xlabel=SCORES[score])
         if number:
             for row in (0, 1):
                 axes[row, number].set_yticklabels([])
     axes[1, -1].set_axis_off()
     _draw_confusion(axes[0, -1], table)
     style.letter_panels([*axes[0, :n], *axes[1, :n], axes[0, -1]])
-    explain_points(figure, table)
+    _explain(figure, table)
     return figure
+
+
+def _explain(figure: Figure, table: pd.DataFrame) -> None:
+    line = {"linestyle": "none", "color": style.GREY}
+    own = (("ours", "sparse autoencoder", OURS), ("others", "others", OTHERS))
+    there = set(part(table, "method")["label"])
+    entries = {text: Line2D([], [], color=c, linewidth=5) for k, text, c in own if k in there}
+    entries["all latents, a seed"] = Line2D([], [], marker="o", markersize=4, **line)
+    entries["best single latent"] = Line2D(
+        [], [], marker="D", markersize=4, markerfacecolor="none", **line
+    )
+    entries["chance, mean to 95 %"] = Line2D([], [], color=style.PALE, linewidth=5)
+    entries["difference, 95 %"] = Line2D([], [], color=style.GREY, marker="o", markersize=4)
+    n = len(entries)
+    figure.legend(entries.values(), entries.keys(), loc="outside lower center", ncols=n)
 
 
 def _draw_others(ax: Axes, table: pd.DataFrame, number: int) -> None:

@@ -118,7 +118,7 @@ def draw_feature_gallery(table: pd.DataFrame) -> Figure:
         title = f"$\\bf{{Latent\\ {number}}}$  {style.shortened(name, 44)}"
         line[0].set_title(f"{title}\n{known}", loc="left")
     axes[-1, 1].set_xlabel("Time from its beginning (s)")
-    axes[-1, 2].set_xlabel("Weight (bar), loss when silenced (dot)")
+    axes[-1, 2].set_xlabel("Weight (bar), loss (dot)")
     return figure
 
 
