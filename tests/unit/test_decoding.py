@@ -157,7 +157,7 @@ def test_confusions_are_of_the_decoded_classes(decoded):
     frame = confusions[confusions["variable"] == "frame"]
     assert frame.groupby("true_label")["share"].sum().to_numpy() == pytest.approx(np.ones(4))
     told = frame.query("true_label == '1' and decoded_label == '1'")["share"].item()
-    assert told > 0.8
+    assert told > 0.6  # chance is 0.25
 
 
 def test_what_does_not_vary_is_not_decoded():

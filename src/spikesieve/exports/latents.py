@@ -116,7 +116,8 @@ def _names(alive: pd.DataFrame, name: str) -> DynamicTable:
         values = alive[column]
         text = column in ("name", "variable", "label")
         data = values.fillna("").astype(str).tolist() if text else values.to_numpy(float)
-        columns.append(VectorData(name=column, description=column.replace("_", " "), data=data))
+        key = "feature" if column == "name" else column  # tables have a name of their own
+        columns.append(VectorData(name=key, description=column.replace("_", " "), data=data))
     return DynamicTable(
         name=name,
         description="what each latent goes with, on held-out bins",

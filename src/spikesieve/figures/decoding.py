@@ -156,9 +156,10 @@ def draw_decoding(table: pd.DataFrame) -> Figure:
         if number:
             for row in (0, 1):
                 axes[row, number].set_yticklabels([])
-    axes[1, -1].set_axis_off()
+    axes[1, -1].remove()
+    has_matrix = int(len(part(table, "confusion")) > 0)
     _draw_confusion(axes[0, -1], table)
-    style.letter_panels([*axes[0, :n], *axes[1, :n], axes[0, -1]])
+    style.letter_panels([*axes[0, :n], *axes[1, :n], axes[0, -1]][: 2 * n + has_matrix])
     _explain(figure, table)
     return figure
 
@@ -168,11 +169,11 @@ def _explain(figure: Figure, table: pd.DataFrame) -> None:
     own = (("ours", "sparse autoencoder", OURS), ("others", "others", OTHERS))
     there = set(part(table, "method")["label"])
     entries = {text: Line2D([], [], color=c, linewidth=5) for k, text, c in own if k in there}
-    entries["all latents, a seed"] = Line2D([], [], marker="o", markersize=4, **line)
+    entries["all latents"] = Line2D([], [], marker="o", markersize=4, **line)
     entries["best single latent"] = Line2D(
         [], [], marker="D", markersize=4, markerfacecolor="none", **line
     )
-    entries["chance, mean to 95 %"] = Line2D([], [], color=style.PALE, linewidth=5)
+    entries["chance to 95 %"] = Line2D([], [], color=style.PALE, linewidth=5)
     entries["difference, 95 %"] = Line2D([], [], color=style.GREY, marker="o", markersize=4)
     n = len(entries)
     figure.legend(entries.values(), entries.keys(), loc="outside lower center", ncols=n)
@@ -208,7 +209,7 @@ def _draw_differences(ax: Axes, table: pd.DataFrame, number: int) -> None:
 def _draw_confusion(ax: Axes, table: pd.DataFrame) -> None:
     about, cells, names = header(table), part(table, "confusion"), part(table, "confusion label")
     if cells.empty:
-        ax.set_axis_off()
+        ax.remove()
         return
     n = len(names)
     image = np.zeros((n, n))

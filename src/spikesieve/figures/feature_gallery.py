@@ -26,7 +26,7 @@ def feature_gallery_table(
     Latents with a name come first, by how well they tell their label, each label once while there
     are others; then those without a name, and those of which nothing is known, by density.
     """
-    seed = summary["seed"].min() if len(summary) else 0
+    seed = int(summary["seed"].min()) if len(summary) else 0
     summary = summary[(summary["seed"] == seed) & ~summary["dead"]]
     model = str(summary["model"].iloc[0]) if len(summary) else ""
     parts = [facts(recording=recording, model=model, seed=seed, n_active=len(summary))]
@@ -107,9 +107,10 @@ def draw_feature_gallery(table: pd.DataFrame) -> Figure:
     figure = style.new_figure(18 + 33 * n)
     verdict = f"{about['n_named']} of {about['n_active']} active latents have a name"
     style.title_figure(figure, about["recording"], f"model {about['model']}: {verdict}")
-    axes = figure.subplots(n, 3, squeeze=False, width_ratios=[1.25, 1.1, 0.8])
     if latents.empty:
-        style.say(axes[0, 0], "No latent is active")
+        style.say(figure.subplots(), "No latent is active")
+        return figure
+    axes = figure.subplots(n, 3, squeeze=False, width_ratios=[1.25, 1.1, 0.8])
     for line, (_, latent) in zip(axes, latents.iterrows(), strict=False):
         number, name, known = latent["label"].split("|")
         _draw_tuning(line[0], table, latent["series"])
@@ -145,9 +146,7 @@ def _draw_tuning(ax: Axes, table: pd.DataFrame, latent: str) -> None:
     ticks = means.iloc[::step]
     text = [style.shortened(t, 14) for t in ticks["label"]]
     crowded = max(map(len, text)) * len(text) > 40
-    ax.set_xticks(
-        ticks["x"], text, rotation=40 if crowded else 0, ha="right" if crowded else "center"
-    )
+    ax.set_xticks(ticks["x"], text, rotation=90 if crowded else 0)
     ax.set_ylabel("Activation")
 
 
