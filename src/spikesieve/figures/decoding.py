@@ -23,10 +23,10 @@ from spikesieve.figures.methods import (
 from spikesieve.figures.style import drawing_table, facts, header, part, rows
 
 #: Variables that fit side by side; of more, those are drawn that are decoded furthest above chance.
-MOST_VARIABLES = 5
+MOST_VARIABLES = 4
 #: What others are compared with.
 RAW = "raw"
-SCORES = {"balanced_accuracy": "Balanced accuracy", "r2": "R²"}
+SCORES = {"balanced_accuracy": "Bal. accuracy", "r2": "R²"}
 N_RESAMPLED = 2_000
 #: Scores below are drawn at the edge.
 LOWEST = -0.5
@@ -215,12 +215,12 @@ def _draw_confusion(ax: Axes, table: pd.DataFrame) -> None:
     image = np.zeros((n, n))
     image[cells["y"].astype(int), cells["x"].astype(int)] = cells["label"].astype(float)
     shown = ax.imshow(image, cmap="cividis", vmin=0, vmax=max(image.max(), 1e-6), aspect="equal")
-    step = -(-n // 9)
-    ticks = names.iloc[::step]
-    text = [style.shortened(t, 12) for t in ticks["series"]]
-    ax.set_xticks(ticks["x"], text, rotation=90)
+    ticks = names.iloc[:: -(-n // 9)]
+    text = [style.shortened(t, 16) for t in ticks["series"]]
+    short = max(map(len, text)) <= 4
+    ax.set_xticks(ticks["x"], text if short else [""] * len(text))
     ax.set_yticks(ticks["x"], text)
-    ax.set(xlabel="Decoded", ylabel="True")
+    ax.set(xlabel="Decoded" if short else "Decoded (in the same order)", ylabel="True")
     who = pretty(about["confusion_of"])
     ax.set_title(f"{about['confusion_variable'].replace('_', ' ')},\n{who}")
     bar = ax.figure.colorbar(shown, ax=ax, fraction=0.05, pad=0.02)
