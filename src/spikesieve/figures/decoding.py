@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from spikesieve.figures import style
+from spikesieve.figures.method_heights import bar_height, heights
 from spikesieve.figures.methods import (
     OTHERS,
     OURS,
@@ -66,7 +67,7 @@ def _variable(number: int, variable: str, mine: pd.DataFrame, methods) -> list[p
     classes = "" if pd.isna(n_classes) else f"{int(n_classes)} classes"
     parts = [rows("variable", variable, x=number, label=f"{score},{classes}")]
     whole = mine[mine["fold"].isna()]
-    height = methods.set_index("series")["y"]
+    height = heights(list(dict.fromkeys(mine["name"])), methods)
     parts += point_rows(f"all {number}", whole[whole["of"] == "all"], methods)
     single = whole[whole["of"] == "single"].groupby("name", sort=False)["value"].mean()
     y = height[single.index].to_numpy()
@@ -185,7 +186,8 @@ def _draw_others(ax: Axes, table: pd.DataFrame, number: int) -> None:
     points = part(table, f"all {number}")
     left = max(LOWEST, min(0.0, points["x"].min(), single["x"].min(), chance["x"].min()))
     start = np.maximum(chance["x"], left)
-    ax.barh(chance["y"], np.maximum(chance["x_stop"], left) - start, 0.6, start, color=style.PALE)
+    width, high = np.maximum(chance["x_stop"], left) - start, bar_height(chance["series"])
+    ax.barh(chance["y"], width, high, start, color=style.PALE)
     colours = [colour_of(table, name) for name in single["series"]]
     look = {"facecolors": "none", "linewidths": 0.7, "clip_on": False, "zorder": 4}
     ax.scatter(
