@@ -112,8 +112,9 @@ def _confusion(whole: pd.DataFrame, confusions: Sequence[pd.DataFrame]) -> list[
     classes = whole[(whole["score"] == "balanced_accuracy") & (whole["of"] == "all")]
     if classes.empty:
         return []
-    above = classes["value"] - classes["chance_high"]
-    best = classes.iloc[int(np.argmax(above.to_numpy()))]
+    means = classes.groupby(["model", "variable"], sort=False)[["value", "chance_high"]].mean()
+    model, variable = (means["value"] - means["chance_high"]).idxmax()
+    best = classes[(classes["model"] == model) & (classes["variable"] == variable)].iloc[0]
     table = next(t for t in confusions if len(t) and t["model"].iloc[0] == best["model"])
     mine = table[(table["variable"] == best["variable"]) & (table["seed"] == best["seed"])]
     labels = list(dict.fromkeys(mine["true_label"]))

@@ -104,7 +104,8 @@ def draw_method_comparison(table: pd.DataFrame) -> Figure:
     for number, (ax, (_, variable)) in enumerate(zip(axes, variables.iterrows(), strict=False)):
         draw_points(ax, table, f"auroc {number}", "No latent could be judged")
         _draw_chance(ax, part(table, f"chance {number}"))
-        name = style.shortened(variable["series"].replace("_", " "), 24)
+        length = 24 if len(variables) < MOST_VARIABLES else 14
+        name = style.shortened(variable["series"].replace("_", " "), length)
         ax.set(title=f"{name}\n{style.plural(int(variable['y']), 'label')}", xlabel="Median AUROC")
         low, high = ax.get_xlim()
         ax.set_xlim(min(low, 0.45), max(high, 0.75))
@@ -144,9 +145,14 @@ def _verdict(table: pd.DataFrame) -> str:
     """Return which method's best latents tell the variables best, and which ours come to."""
     variables = part(table, "variable")
     said = []
+    if variables.empty:
+        return "no label to hold latents against"
     for number, name in enumerate(variables["series"]):
         means = part(table, f"auroc {number} mean")
         best = means.loc[means["x"].idxmax()]
+        chance = part(table, f"chance {number}", best["series"])["x"].max()
+        if not best["x"] > chance:
+            continue
         ours = means[[colour_of(table, n) == style.BLUE for n in means["series"]]]
         text = f"{name.replace('_', ' ')}: {pretty(best['series'])} {best['x']:.2f}"
         if len(ours) and best["series"] not in set(ours["series"]):
@@ -154,5 +160,5 @@ def _verdict(table: pd.DataFrame) -> str:
             text += f" (SAE {top['x']:.2f})"
         said.append(text)
     if not said:
-        return "no label to hold latents against"
+        return "no method's single latents tell labels better than chance may"
     return "best single latents by median AUROC on test bins: " + "; ".join(said[:3])
