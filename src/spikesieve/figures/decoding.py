@@ -29,6 +29,8 @@ MOST_VARIABLES = 4
 RAW = "raw"
 SCORES = {"balanced_accuracy": "Bal. accuracy", "r2": "R²"}
 N_RESAMPLED = 2_000
+#: A difference is told in the title where its interval lies above this.
+NOTICEABLE = 0.01
 #: Scores below are drawn at the edge.
 LOWEST = -0.5
 
@@ -236,9 +238,9 @@ def _verdict(table: pd.DataFrame) -> str:
     surely = []
     for number, name in enumerate(part(table, "variable")["series"]):
         spans = part(table, f"interval {number}")
-        better = [pretty(s) for s in spans.loc[spans["x"] > 0, "series"]]
+        better = [pretty(s) for s in spans.loc[spans["x"] >= NOTICEABLE, "series"]]
         if better:
             surely.append(f"{name.replace('_', ' ')}: {', '.join(better[:3])}")
     if not surely:
         return "no method decodes surely more from its latents than raw counts give"
-    return "surely better than raw counts (95 %): " + "; ".join(surely)
+    return f"surely {NOTICEABLE:g} or more above raw counts: " + "; ".join(surely)
