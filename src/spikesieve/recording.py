@@ -27,6 +27,7 @@ import pyarrow.parquet as pq
 
 from spikesieve.errors import ContractError
 from spikesieve.files import atomic_path, write_json
+from spikesieve.meaning_tables import MEANING
 
 SCHEMA_VERSION = 1
 
@@ -151,6 +152,7 @@ CONTRACTS: dict[str, dict[str, pa.DataType]] = {
         "scale_ms": pa.float64(),
         "value": pa.float64(),
     },
+    **MEANING,
 }
 _EXTRA_COLUMNS = {
     "sorted_units",
