@@ -16,7 +16,7 @@ rule fit_baseline:
     benchmark:
         "results/benchmarks/rules/fit_baseline/{recording}/{method}/seed{seed}.tsv"
     wildcard_constraints:
-        method="mean|pca|factor_analysis|nmf|ica",
+        method="mean|raw|pca|factor_analysis|nmf|ica",
     conda:
         ENV
     threads: 1

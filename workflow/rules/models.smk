@@ -7,10 +7,11 @@ def null_file(name):
 
 
 def baseline_settings(wildcards):
-    """Return what a baseline takes of the configuration as JSON; the mean takes nothing."""
+    """Return what a baseline takes of the configuration as JSON; mean and raw take little."""
     settings = CONFIG.of(wildcards.recording)["baselines"]
     taken = {key: value for key, value in settings.items() if key != "methods"}
-    return canonical({} if wildcards.method == "mean" else taken)
+    few = {"mean": {}, "raw": {"smoothing_bins": settings["smoothing_bins"]}}
+    return canonical(few.get(wildcards.method, taken))
 
 
 def sae_settings(wildcards):

@@ -4,31 +4,14 @@ from os import PathLike
 
 import numpy as np
 import pandas as pd
-import scipy.sparse
-from jaxtyping import Bool
 
 from spikesieve.count_table import CountTable
 from spikesieve.latents.matching import SAME_FEATURE
 from spikesieve.latents.participation import LEAST_UNITS, effective_units
+from spikesieve.latents.reading import judged_split, read_latents
 from spikesieve.latents.stability import stability, sure_stability, surely
-from spikesieve.recording import read_table
 from spikesieve.sae.checkpoints import read_model
 from spikesieve.sae.pruning import prune
-
-
-def read_latents(
-    path: str | PathLike, rows: Bool[np.ndarray, "bin"], n_latents: int
-) -> scipy.sparse.csr_array:
-    """Return activations ``(bin, latent)`` of those bins of a ``latents`` table in ``rows``."""
-    table = read_table(path, "latents")
-    values = table["activation"].to_numpy(), (table["bin"].to_numpy(), table["latent"].to_numpy())
-    return scipy.sparse.csr_array(values, shape=(len(rows), n_latents))[np.flatnonzero(rows)]
-
-
-def judged_split(counts: CountTable) -> str:
-    """Return the split that latents are judged on: ``test``, or ``validation`` where there is
-    none. Where there are both, validation bins have chosen latents, and would flatter them."""
-    return "test" if counts.rows("test").any() else "validation"
 
 
 def dictionary_table(

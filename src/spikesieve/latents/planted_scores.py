@@ -12,7 +12,7 @@ from spikesieve.count_table import read_counts_table
 from spikesieve.errors import InputError
 from spikesieve.evaluation import metric_rows, metrics_table
 from spikesieve.ingest.simulated import read_truth
-from spikesieve.latents.judging import read_latents
+from spikesieve.latents.reading import read_latents
 from spikesieve.latents.recovery import features_found
 from spikesieve.recording import read_table
 

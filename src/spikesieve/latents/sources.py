@@ -1,0 +1,136 @@
+"""Which units a latent speaks of: what it writes to them, and what it loses without each."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pandas as pd
+import scipy.linalg
+import scipy.sparse
+from jaxtyping import Bool, Float, Int, Real
+
+from spikesieve.latents.products import products
+
+#: Units of a latent that are listed: those of the largest weights.
+LISTED = 20
+#: Bins of its strongest activity in which a latent's units are silenced.
+ABLATED = 3
+#: At most so many bins are read again, for all units together: the rarest latents stay unknown.
+ABLATED_BINS = 150_000
+_RIDGE = 1e-3
+
+
+def regressed_weights(
+    latents: scipy.sparse.csr_array, counts: Real[np.ndarray, "bin unit"]
+) -> Float[np.ndarray, "latent unit"]:
+    """Return how many spikes of each unit go with a latent's activity of 1, given all others'.
+
+    A linear regression of counts on latents (ridge: a thousandth of the mean variance), on
+    training bins: the decoder of a method that left none behind.
+    """
+    n, mean = latents.shape[0], np.asarray(latents.mean(axis=0)).ravel()
+    gram = products(latents, latents) - n * np.outer(mean, mean)
+    cross = products(latents, counts) - n * np.outer(mean, counts.mean(axis=0))
+    scale = np.trace(gram) / max(len(gram), 1)
+    gram[np.diag_indices_from(gram)] += max(_RIDGE * scale, 1e-12)
+    return scipy.linalg.solve(gram, cross, assume_a="pos")
+
+
+def ablations(
+    transform: Callable[[np.ndarray, np.ndarray], scipy.sparse.csr_array],
+    around: int,
+    counts: Real[np.ndarray, "bin unit"],
+    bins: Int[np.ndarray, "bin"],
+    latents: scipy.sparse.csr_array,
+) -> Float[np.ndarray, "latent unit"]:
+    """Return the mean change of each latent where it is most active, when a unit is silenced.
+
+    Parameters
+    ----------
+    transform : counts and bin numbers -> activations. ``latents`` : those of ``counts``.
+    around : bins on both sides of a bin that ``transform`` looks at.
+
+    Returns
+    -------
+    Change of activation (negative: the unit drives the latent), over the ``ABLATED`` strongest bins
+    of each latent, or fewer where ``ABLATED_BINS`` asks for that; NaN where it was not told.
+    """
+    judged, read = _places(latents, around, max(1, ABLATED_BINS // max(counts.shape[1], 1)))
+    found = np.full((latents.shape[1], counts.shape[1]), np.nan)
+    if not read.any():
+        return found
+    rows = np.flatnonzero(read)
+    some, own = counts[rows].copy(), bins[rows]
+    where = judged[rows]  # (bin, latent), sparse: the bins in which a latent is judged
+    n = np.asarray(where.sum(axis=0)).ravel()
+    before = transform(some, own)
+    for unit in range(counts.shape[1]):
+        kept = some[:, unit].copy()
+        if not kept.any():
+            found[n > 0, unit] = 0.0
+            continue
+        some[:, unit] = 0
+        change = where.multiply(transform(some, own) - before)
+        some[:, unit] = kept
+        total = np.asarray(change.sum(axis=0)).ravel()
+        found[:, unit] = np.divide(total, n, out=np.full(len(n), np.nan), where=n > 0)
+    return found
+
+
+def _places(
+    latents: scipy.sparse.csr_array, around: int, most: int
+) -> tuple[scipy.sparse.csr_array, Bool[np.ndarray, "bin"]]:
+    """Return in which bins each latent is judged, and the at most ``most`` bins to read for that.
+
+    First the strongest bin of every latent, then the second...; busy latents come first.
+    """
+    columns = scipy.sparse.csc_array(latents)
+    n_active = np.diff(columns.indptr)
+    busiest = [j for j in np.argsort(-n_active, kind="stable") if n_active[j]]
+    strongest = {}
+    for j in busiest:
+        mine = slice(columns.indptr[j], columns.indptr[j + 1])
+        order = np.argsort(-np.abs(columns.data[mine]), kind="stable")[:ABLATED]
+        strongest[j] = columns.indices[mine][order]
+    place, latent, read = [], [], np.zeros(latents.shape[0], bool)
+    n_read = 0
+    for turn in range(ABLATED):
+        for j in (j for j in busiest if len(strongest[j]) > turn):
+            bin_ = strongest[j][turn]
+            window = slice(max(bin_ - around, 0), bin_ + around + 1)
+            new = int((~read[window]).sum())
+            if n_read + new <= most:
+                read[window], n_read = True, n_read + new
+                place.append(bin_)
+                latent.append(j)
+    ones = np.ones(len(place))
+    return scipy.sparse.csr_array((ones, (place, latent)), latents.shape), read
+
+
+def sources_table(
+    weights: Float[np.ndarray, "latent unit"],
+    ablation: Float[np.ndarray, "latent unit"] | None,
+    unit_ids: Int[np.ndarray, "unit"],
+    units: pd.DataFrame,
+    active: Bool[np.ndarray, "latent"],
+) -> pd.DataFrame:
+    """Return the units with the largest absolute weights of each active latent, by weight.
+
+    ``units`` is the recording's table, for ``region`` and ``depth_um``. Columns ``latent``,
+    ``unit_id``, ``weight``, ``ablation`` (NaN where unknown), ``region``, ``depth_um``.
+    """
+    latents = np.flatnonzero(active)
+    order = np.argsort(-np.abs(weights[latents]), axis=1, kind="stable")[:, :LISTED]
+    latent = np.repeat(latents, order.shape[1])
+    unit = order.ravel()
+    about = units.set_index("unit_id").reindex(unit_ids)[["region", "depth_um"]].iloc[unit]
+    lost = np.full(len(unit), np.nan) if ablation is None else ablation[latent, unit]
+    return pd.DataFrame(
+        {
+            "latent": latent.astype(np.int32),
+            "unit_id": unit_ids[unit].astype(np.int32),
+            "weight": weights[latent, unit].astype(np.float64),
+            "ablation": lost,
+            "region": about["region"].astype("string").to_numpy(),
+            "depth_um": about["depth_um"].to_numpy(float),
+        }
+    )

@@ -1,0 +1,99 @@
+"""Which files and settings the rules of meaning are about: runs of every method, the labels."""
+
+#: Tables of one model's meaning.
+MEANING = [
+    "features",
+    "tuning",
+    "triggered",
+    "sources",
+    "coactive",
+    "summary",
+    "decoding",
+    "confusion",
+]
+#: Keys of section meaning that make labels; all others are about latents.
+OF_LABELS = ("quantiles", "max_classes", "min_repeats", "leave_out", "angles", "joint")
+
+
+def latents_file(name):
+    """Return the path pattern of a table of one model's meaning."""
+    return f"results/latents/{{recording}}/{{model}}/{name}.parquet"
+
+
+def compared(recording):
+    """Return the names of all that have latents to judge: models, baselines, and raw counts."""
+    methods = CONFIG.of(recording)["baselines"]["methods"]
+    baselines = [method for method in methods if method != "mean"]
+    return list(dict.fromkeys([*models_of(recording), "raw", *baselines]))
+
+
+def is_model(recording, name):
+    """Say whether a name is an autoencoder's; all others are baselines."""
+    return name in models_of(recording)
+
+
+def runs_of(recording, model, name):
+    """Return this file of every seed's run of an autoencoder, or of a baseline's only run."""
+    if is_model(recording, model):
+        names = {"recording": recording, "model": model, "seed": seeds_of(recording)}
+        return expand(sae_file(name), **names)
+    return expand(baseline_file(name), recording=recording, method=model, seed=0)
+
+
+def judged_runs(name):
+    """Return an input function: this file of every run of the model that a job is about."""
+    return lambda wildcards: runs_of(wildcards.recording, wildcards.model, name)
+
+
+def networks_and_dictionary(wildcards):
+    """Return what only autoencoders have: their networks, and what was left of dictionaries."""
+    recording, model = wildcards.recording, wildcards.model
+    if not is_model(recording, model):
+        return []
+    dictionary = f"results/sae/{recording}/{model}/dictionary.parquet"
+    return [*runs_of(recording, model, "checkpoint.safetensors"), dictionary]
+
+
+def label_settings(wildcards):
+    """Return the settings that labels are made by, as JSON."""
+    settings = CONFIG.of(wildcards.recording)["meaning"]
+    return canonical({key: settings[key] for key in OF_LABELS})
+
+
+def meaning_settings(wildcards):
+    """Return the settings that latents are judged by, as JSON."""
+    settings = CONFIG.of(wildcards.recording)["meaning"]
+    return canonical({key: v for key, v in settings.items() if key not in OF_LABELS})
+
+
+def gap_of(wildcards):
+    """Return what splits are apart, in s."""
+    return CONFIG.of(wildcards.recording)["counts"]["gap_s"]
+
+
+def meaning_of_all(name):
+    """Return an input function: this table of every model and baseline, in the order to draw."""
+
+    def files(wildcards):
+        recording = wildcards.recording
+        return expand(latents_file(name), recording=recording, model=compared(recording))
+
+    return files
+
+
+def shifted_features(wildcards):
+    """Return the features of the first model's control, where there is one of shifted counts."""
+    recording = wildcards.recording
+    if "shifted" not in CONFIG.of(recording)["sae"]["nulls"]:
+        return []
+    return [f"results/nulls/{recording}/{models_of(recording)[0]}/shifted/features.parquet"]
+
+
+def first_meaning(*names):
+    """Return an input function: these tables of a recording's first model."""
+
+    def files(wildcards):
+        names_ = {"recording": wildcards.recording, "model": models_of(wildcards.recording)[0]}
+        return [latents_file(name).format(**names_) for name in names]
+
+    return files
