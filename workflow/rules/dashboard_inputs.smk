@@ -37,7 +37,9 @@ def dashboard_unit_map(wildcards):
 def dashboard_options(wildcards, input):
     """Return the options for what only some recordings have."""
     given = {"--spikes": input.spikes, "--unit-map": input.unit_map}
-    return " ".join(f"{key} {shlex.quote(path)}" for key, (*paths,) in given.items() for path in paths)
+    return " ".join(
+        f"{key} {shlex.quote(path)}" for key, (*paths,) in given.items() for path in paths
+    )
 
 
 def dashboard_title(wildcards):
