@@ -42,9 +42,10 @@ function fillTable() {
   });
   data.latents.latent.forEach((latent, place) => {
     const row = element("tr", { "data-latent": latent, "aria-selected": "false" });
+    if (!data.latents.kept[place]) row.className = "dropped";
     columns.forEach(({ key, text }) => {
       const cell = element("td", { class: key });
-      if (key === "name") cell.append(...flagMarks(place), latentName(place));
+      if (key === "name") cell.append(...named(place));
       else if (key === "auroc") cell.append(share(latentValue(place, key)), element("small", {}, ` / ${share(latentValue(place, "chance_auroc"))}`));
       else cell.textContent = text(latentValue(place, key));
       row.append(cell);
@@ -69,12 +70,12 @@ function latentValue(place, key) {
   return data.latents[key][place];
 }
 
-function flagMarks(place) {
-  const marks = flagsOf(place).map((flag) =>
-    element("span", { class: `flag ${flag}`, title: flag }, flag === "named" ? "\u2605" : flag)
-  );
-  if (isParent(place)) marks.push(element("span", { class: "flag", title: "parent of another" }, "parent"));
-  return marks;
+// The name between a star, where it is earned, and flags: in a narrow column these go first.
+function named(place) {
+  const star = data.latents.named[place] ? [element("span", { class: "star", title: "named" }, "\u2605 ")] : [];
+  const flags = flagsOf(place).filter((flag) => flag !== "named");
+  if (isParent(place)) flags.push("parent");
+  return [...star, `${latentName(place)} `, ...flags.map((flag) => element("span", { class: "flag" }, flag))];
 }
 
 function wordsOf(place) {

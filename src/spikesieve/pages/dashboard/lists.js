@@ -11,7 +11,7 @@ function drawHeading() {
       n_units[place] === null ? null : `${short(n_units[place], 2)} effective units`,
     ];
     const head = element("h2", { class: place === state.latent ? "first" : "second" },
-      `Latent ${latent[place]}: ${latentName(place)} `, ...flagMarks(place));
+      `Latent ${latent[place]}: `, ...named(place));
     return element("div", {}, head, element("p", {}, facts.filter(Boolean).join(" \u00b7 ")));
   });
   byId("names").replaceChildren(...parts);
@@ -95,7 +95,9 @@ function drawCompanions() {
     link.addEventListener("click", () => choose(other));
     const both = element("button", { class: "small", title: "Compare with it" }, "compare");
     both.addEventListener("click", () => compareWith(other));
-    return row([link, share(jaccard), share(r), both]);
+    const node = row([link, share(jaccard), share(r), both]);
+    node.children[0].className = "other";
+    return node;
   }), "never active together with another.");
 }
 

@@ -3,7 +3,7 @@
 const ROW = 11;
 const TRACE = 34;
 const FOOT = 18;
-const UNIT_GUTTER = 104;
+const UNIT_GUTTER = 118;
 let spikeStarts = null; // where the spikes of each (latent, moment, unit) start
 
 function momentsOf(place) {

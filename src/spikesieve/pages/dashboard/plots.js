@@ -25,6 +25,7 @@ function faded(hex, opacity) {
 function labelColour(lane, number) {
   const n = lane.labels.length;
   if (lane.kind === "split") return SPLIT_COLOURS[number];
+  if (lane.labels[number] === "(none)") return colour("line");
   if (lane.kind === "angle") return `hsl(${(360 * number) / n}, 60%, 52%)`;
   if (lane.kind === "value") return between(n > 1 ? number / (n - 1) : 0.5);
   return n <= PALETTE.length ? PALETTE[number] : `hsl(${(number * 137.5) % 360}, 55%, 52%)`;

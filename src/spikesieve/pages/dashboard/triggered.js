@@ -96,7 +96,7 @@ function readTriggered(at) {
   const texts = parts.map(({ place, lines }) => {
     const bold = lines[boldOf(lines, place)];
     const value = at === null || at === undefined ? "" : `: ${short(bold.mean[at])} \u00b1 ${short(bold.sem[at])} at ${short(lags[at])} s`;
-    return `${bold.label} (${bold.events.toLocaleString("en")} onsets)${value}`;
+    return `${bold.label} (${bold.events.toLocaleString("en")} ${bold.events === 1 ? "onset" : "onsets"})${value}`;
   });
   const others = parts.length === 1 && parts[0].lines.length > 1
     ? `; thin: ${parts[0].lines.map(({ label }) => clipped(label, 20)).filter((_, k) => k !== boldOf(parts[0].lines, parts[0].place)).join("; ")}`
