@@ -53,42 +53,60 @@ function saveTable() {
 
 // ---- pictures ---------------------------------------------------------------------------------
 
-// The canvases of a figure under each other, at the places they have on the page.
+// The canvases of a figure and its words, at the places they have on the page, under a title.
 function picture(figure) {
-  const ratio = Math.max(2, devicePixelRatio);
   const box = figure.getBoundingClientRect();
+  const top = figure.querySelector("figcaption").getBoundingClientRect().bottom - box.top;
   const canvas = element("canvas");
-  canvas.width = box.width * ratio;
-  canvas.height = box.height * ratio;
   const context = canvas.getContext("2d");
-  context.scale(ratio, ratio);
+  const names = shown().map((place) => `Latent ${data.latents.latent[place]}: ${latentName(place)}`);
+  const titles = [figure.querySelector("figcaption > span").textContent, ...names];
+  context.font = "600 14px system-ui, sans-serif";
+  const titled = titles.flatMap((text) => wrapped(context, text, box.width - 20));
+  const shift = 8 + 18 * titled.length - top; // the title takes the place of the caption
+  canvas.width = Math.round(box.width * devicePixelRatio);
+  canvas.height = Math.round((box.height + shift + 24) * devicePixelRatio);
+  context.scale(devicePixelRatio, devicePixelRatio);
   context.fillStyle = colour("ground");
-  context.fillRect(0, 0, box.width, box.height);
+  context.fillRect(0, 0, canvas.width, canvas.height);
   context.fillStyle = colour("ink");
   context.font = "600 14px system-ui, sans-serif";
-  const names = shown().map((place) => `latent ${data.latents.latent[place]} (${latentName(place)})`).join(" and ");
-  const caption = figure.querySelector("figcaption > span").textContent;
-  context.fillText(cut(context, `${caption}: ${names}`, box.width - 20), 10, 20);
+  titled.forEach((text, i) => context.fillText(text, 10, 18 + 18 * i));
+  context.translate(-box.left, shift - box.top);
   figure.querySelectorAll("canvas").forEach((one) => {
     const at = one.getBoundingClientRect();
-    context.drawImage(one, at.left - box.left, at.top - box.top, at.width, at.height);
+    context.drawImage(one, at.left, at.top, at.width, at.height);
   });
-  context.font = FONT;
-  figure.querySelectorAll(".moment b, .readout, .chip").forEach((node) => writeText(context, node, box));
+  figure.querySelectorAll(".moment > *, .of, .readout:not(#time-readout), .lane-name, .chip").forEach((node) => writeText(context, node));
   return canvas;
 }
 
-function writeText(context, node, box) {
+function writeText(context, node) {
   const at = node.getBoundingClientRect();
   const chip = node.querySelector("i");
-  let left = at.left - box.left;
+  const style = getComputedStyle(node);
+  const room = node.classList.contains("readout") ? at.width : Infinity;
+  context.font = `${style.fontWeight} ${style.fontSize} system-ui, sans-serif`;
+  let { left } = at;
   if (chip) {
     context.fillStyle = chip.style.background;
-    context.fillRect(left, at.top - box.top + 4, 10, 10);
+    context.fillRect(left, at.top + 4, 10, 10);
     left += 14;
   }
   context.fillStyle = colour("ink");
-  context.fillText(cut(context, node.textContent, box.width - left - 6), left, at.top - box.top + 13);
+  const narrow = node.parentElement.classList.contains("moment");
+  const lines = narrow ? [cut(context, node.textContent, at.width)] : wrapped(context, node.textContent, room);
+  lines.forEach((text, i) => context.fillText(text, left, at.top + 13 + 16 * i));
+}
+
+function wrapped(context, text, width) {
+  const lines = [""];
+  text.split(" ").forEach((word) => {
+    const longer = `${lines.at(-1)} ${word}`.trim();
+    if (context.measureText(longer).width <= width || lines.at(-1) === "") lines[lines.length - 1] = longer;
+    else lines.push(word);
+  });
+  return lines.map((one) => cut(context, one, width));
 }
 
 function savePicture(figure) {

@@ -84,21 +84,24 @@ function laneKey(lanes) {
   byId("lane-key").replaceChildren(...lanes.map((lane) => {
     const part = element("span", { class: "lane" });
     const known = lane.labels.map((label, number) => ({ label, number }))
-      .filter(({ number }) => lane.kind !== "split" || number < 3);
+      .filter(({ number }) => lane.kind !== "split" || present(lane, number + 1));
     const ordered = lane.kind === "value" && known.length > 3;
     const ends = ordered ? [known[0], known.at(-1)] : known;
-    part.append(`${lane.name}: `);
-    if (ends.length > MOST_KEYS) {
-      part.append(`${known.length} labels (point at the lane)`);
-      return part;
-    }
+    const many = ends.length > MOST_KEYS ? `${known.length} labels (point at the lane)` : "";
+    part.append(element("span", { class: "lane-name" }, `${lane.name}: ${many}`));
+    if (many) return part;
     ends.forEach(({ label, number }) => {
       const chip = element("i");
       chip.style.background = labelColour(lane, number);
       part.append(element("span", { class: "chip", title: label }, chip, clipped(label, 26)), ordered && number === 0 ? " \u2026 " : " ");
     });
     return part;
-  }), element("span", { class: "lane" }, mixedChip(), "several in one pixel"));
+  }), element("span", { class: "chip" }, mixedChip(), "several in one pixel"));
+}
+
+function present(lane, code) {
+  lane.codes ??= new Set(lane.code);
+  return lane.codes.has(code);
 }
 
 function mixedChip() {

@@ -5,7 +5,7 @@ function drawHeading() {
     const { latent, density, stability, level, auroc, chance_auroc, p_corrected, n_units } = data.latents;
     const facts = [
       auroc[place] === null ? null : `AUROC ${share(auroc[place])} (chance up to ${share(chance_auroc[place])}, p ${short(p_corrected[place], 2)})`,
-      `active in ${percent(density[place])} of bins`,
+      `active in ${percent(density[place])} of test bins`,
       stability[place] === null ? null : `stability ${share(stability[place])}`,
       level[place] === null ? null : `level ${level[place]}`,
       n_units[place] === null ? null : `${short(n_units[place], 2)} effective units`,
@@ -52,7 +52,7 @@ function drawUnits() {
   saved.set("units", { columns: ["latent", "unit_id", "region", "depth_um", "weight", "ablation"], rows: unitTable });
   const regions = data.units.region.some(Boolean);
   const depths = data.units.depth.some((depth) => depth !== null);
-  const heads = ["Unit", ...(regions ? ["Area"] : []), ...(depths ? ["Depth \u00b5m"] : []), "Weight", "Ablation"];
+  const heads = ["Unit", ...(regions ? ["Area"] : []), ...(depths ? ["Depth"] : []), "Weight", "Ablation"];
   listFigure("units", heads, (place) => {
     const units = unitsOf(place);
     const largest = Math.max(...units.map(({ weight }) => Math.abs(weight)));

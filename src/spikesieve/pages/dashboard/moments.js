@@ -11,6 +11,12 @@ function momentsOf(place) {
   return Array.from(bin.subarray(place * n, (place + 1) * n)).filter((b) => b >= 0);
 }
 
+// As many of them as have room.
+function shownMoments(place) {
+  const room = document.querySelector("#moments .rows").clientWidth - UNIT_GUTTER;
+  return momentsOf(place).slice(0, Math.max(1, Math.floor(room / 90)));
+}
+
 function drawMoments() {
   const box = document.querySelector("#moments .rows");
   const places = shown();
@@ -21,7 +27,7 @@ function drawMoments() {
 }
 
 function momentBlock(place) {
-  const bins = momentsOf(place);
+  const bins = shownMoments(place);
   if (!bins.length) return element("p", { class: "lack" }, `Latent ${data.latents.latent[place]} is never active.`);
   const block = element("div", { class: "block", "data-place": place });
   const heads = element("div", { class: "heads" });
@@ -52,7 +58,7 @@ function momentBlock(place) {
 function drawRasters() {
   document.querySelectorAll("#moments .block").forEach((block) => {
     const place = Number(block.dataset.place);
-    const bins = momentsOf(place);
+    const bins = shownMoments(place);
     const units = unitsOf(place);
     const width = block.clientWidth;
     const canvas = block.querySelector("canvas");

@@ -3,7 +3,7 @@
 const PALETTE = ["#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#B8A800", "#7F7F7F"];
 const STOPS = [[68, 1, 84], [59, 82, 139], [33, 145, 140], [94, 201, 98], [253, 231, 37]];
 const FONT = "12px system-ui, sans-serif";
-const SPLIT_COLOURS = ["#8a939c", "#E69F00", "#0072B2", "#c9ced4", "#000000"];
+const SPLIT_COLOURS = ["#8a939c", "#E69F00", "#0072B2", "#c9ced4", "#D55E00"];
 
 const plots = new Map(); // id of a figure -> its plots
 const saved = new Map(); // id of a figure -> what its CSV holds: {columns, rows()}

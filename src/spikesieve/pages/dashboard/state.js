@@ -23,6 +23,7 @@ function change(kind, changes) {
   Object.assign(state, changes);
   if (kind === "chosen") {
     Object.assign(state, { unit: null, label: null, moment: null });
+    byId("trouble").hidden = true;
     writeAddress();
   }
   listeners[kind].forEach((listener) => listener());
@@ -81,9 +82,9 @@ function readAddress() {
     variable: asked.get("variable"),
     tab: asked.get("tab") ?? "features",
   };
+  change("chosen", changes);
   byId("trouble").textContent = trouble.join(" ");
   byId("trouble").hidden = trouble.length === 0;
-  change("chosen", changes);
 }
 
 function writeAddress() {

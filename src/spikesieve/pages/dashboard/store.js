@@ -2,6 +2,9 @@
 // Unpacks what the page holds, and answers questions about it. All text comes in through
 // textContent or onto a canvas: none of it is ever read as HTML.
 
+// All is drawn with four pixels in the place of one at least: pictures that are saved are sharp.
+window.devicePixelRatio = Math.max(2, window.devicePixelRatio);
+
 const TYPES = {
   u1: Uint8Array, i1: Int8Array, u2: Uint16Array, i2: Int16Array,
   u4: Uint32Array, i4: Int32Array, f4: Float32Array, f8: Float64Array,

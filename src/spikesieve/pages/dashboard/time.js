@@ -1,5 +1,6 @@
 // Activation over time. Where several bins share a pixel, the strongest of them is drawn.
 
+const N_SPLITS = 3; // the first labels of their lane: train, validation, test
 const GUTTER = 96; // left of the plots: axis, and the names of lanes
 
 function drawTime() {
@@ -60,7 +61,8 @@ function tickText(tick, ticks) {
   return tick.toFixed(Math.max(0, Math.min(3, -Math.floor(Math.log10(step) + 1e-9)))).replace("-", "\u2212");
 }
 
-// Left edges in seconds and, from each to the next, the activation furthest from 0.
+// Left edges in seconds and, from each to the next, the activation furthest from 0; null where all
+// bins are unused (gaps between splits, invalid intervals), since nothing was read there.
 function peaks(place, width) {
   const { bin, value } = activationOf(place);
   const stored = data.bin_s * data.bins_together; // seconds of what is one activation
@@ -69,13 +71,22 @@ function peaks(place, width) {
   const first = Math.floor(state.from / seconds);
   const n = Math.ceil(state.to / seconds) - first + 1;
   const x = Array.from({ length: n }, (_, i) => (first + i) * seconds);
-  const y = new Array(n).fill(0);
+  const bins = together * data.bins_together;
+  const y = x.map((_, i) => (anyRead((first + i) * bins, bins) ? 0 : null));
   for (let i = firstNotBelow(bin, first * together); i < bin.length; i++) {
     const at = Math.floor(bin[i] / together) - first;
     if (at >= n) break;
     if (Math.abs(value[i]) > Math.abs(y[at])) y[at] = value[i];
   }
   return [x, y];
+}
+
+function anyRead(first, n) {
+  const { code } = laneNamed("split");
+  for (let bin = Math.max(first, 0); bin < Math.min(first + n, data.n_bins); bin++) {
+    if (code[bin] <= N_SPLITS) return true;
+  }
+  return false;
 }
 
 function seenActivations(place) {
