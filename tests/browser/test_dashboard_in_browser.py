@@ -8,7 +8,7 @@ import time
 import numpy as np
 import pytest
 from browser import SHIFT
-from dashboard_samples import BIN_S, HOSTILE, VARIABLES, sample_firing, sample_tables
+from dashboard_samples import BIN_S, HOSTILE, VARIABLES, bare_tables, sample_firing, sample_tables
 from map_samples import small_map
 from PIL import Image
 from test_unit_map_in_browser import luminance
@@ -410,11 +410,29 @@ def test_a_dead_latent_says_so_in_every_part(page, path):
     assert page.problems == []
     for figure in ("time", "histogram", "moments"):
         assert "ever active" in text(page, f"#{figure} .lack"), figure
-    for figure in page.run("[...document.querySelectorAll('#chosen figure')].map((f) => f.id)"):
-        filled = page.run(
-            f"document.querySelectorAll('#{figure} canvas, #{figure} .lack, #{figure} td').length"
-        )
-        assert filled > 0, figure
+    assert empty_figures(page) == []
+
+
+def empty_figures(page):
+    figures = page.run("[...document.querySelectorAll('#chosen figure')].map((f) => f.id)")
+    parts = (":not(#lanes):is(canvas)", ".lack", "td")
+    found = {f: ", ".join(f"#{f} {part}" for part in parts) for f in figures}
+    return [f for f in found if not page.run(f"document.querySelectorAll('{found[f]}').length")]
+
+
+def test_a_recording_without_stimulus_says_what_is_missing(page, tmp_path):
+    firing = sample_firing(n_bins=1200, counts=True)
+    write_page(tmp_path / "x.html", dashboard_page(bare_tables(), firing, title="x", bin_s=BIN_S))
+    opened(page, tmp_path / "x.html")
+    assert page.problems == []
+    assert empty_figures(page) == []
+    assert "No stimulus" in text(page, "#tuning .lack")
+    assert "No onset" in text(page, "#triggered .lack")
+    assert "no unit" in text(page, "#units .lack")
+    page.click("#pin")
+    for figure in ("tuning", "units", "matches"):
+        page.click(f"#{figure} [data-save=CSV]")
+    assert page.problems == []
 
 
 @pytest.mark.parametrize("figure", ["time", "tuning", "triggered", "histogram", "moments"])

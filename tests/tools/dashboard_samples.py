@@ -86,6 +86,17 @@ def sample_tables(
     return table, codes
 
 
+def bare_tables(n_latents=12, n_bins=1200):
+    """Return the tables of a recording without stimulus or signal, in which no unit stands out."""
+    tables, _ = sample_tables(n_latents, n_bins)
+    names = ("features", "tuning", "triggered", "sources", "coactive", "conditions", "intervals")
+    unknown = {"variable": None, "label": None, "auroc": np.nan, "named": False, "name": ""}
+    return tables._replace(
+        summary=tables.summary.assign(**unknown),
+        **{name: getattr(tables, name).iloc[:0] for name in names},
+    )
+
+
 def sample_firing(n_units=40, n_bins=4800, *, counts=False, rate_hz=8.0, seed=1):
     """Return spikes of a Poisson population, or its counts."""
     rng = np.random.default_rng(seed)

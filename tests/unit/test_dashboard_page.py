@@ -6,7 +6,7 @@ import re
 import numpy as np
 import pandas as pd
 import pytest
-from dashboard_samples import BIN_S, HOSTILE, VARIABLES, sample_firing, sample_tables
+from dashboard_samples import BIN_S, HOSTILE, VARIABLES, bare_tables, sample_firing, sample_tables
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
@@ -270,6 +270,7 @@ def test_text_is_escaped_and_nothing_is_fetched():
     assert policy.startswith("default-src 'none'; script-src 'sha256-")
     assert "unsafe" not in policy
     assert policy.count("sha256-") == 4  # script and style, of the page and of the map inside
+    assert "Permission is hereby granted" in page  # uPlot's licence
 
 
 def test_the_same_tables_give_the_same_page():
@@ -304,12 +305,11 @@ def test_no_latent_is_an_error():
 
 
 def test_tables_with_nothing_in_them_still_make_a_page():
-    """A recording without stimulus or signal, and a baseline without units that stand out."""
-    tables, _ = sample_tables(n_latents=12, n_bins=1200)
-    names = ("features", "tuning", "triggered", "sources", "coactive", "conditions", "intervals")
-    bare = tables._replace(**{name: getattr(tables, name).iloc[:0] for name in names})
     firing = Firing(np.arange(2), counts=np.zeros((1200, 2), np.uint8))
-    assert "12" in dashboard_page(bare, firing, title="x", bin_s=BIN_S)
+    content = contents(bare_tables(), firing, FULL, BIN_S)
+    assert content["units"]["id"] == content["tuning"] == content["triggered"]["label"] == []
+    assert [lane["name"] for lane in content["lanes"]] == ["split"]
+    assert len(content["latents"]["latent"]) == 12
 
 
 def test_negative_activations_keep_their_sign():

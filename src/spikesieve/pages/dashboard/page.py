@@ -29,7 +29,14 @@ SCRIPTS = (
 STYLES = ("uPlot.min.css", "dashboard.css")
 
 #: From most to least: the first with which the page is small enough is taken.
-DETAILS = (Detail(1, 6, 8), Detail(1, 4, 4), Detail(2, 4, 4), Detail(4, 3, 2), Detail(16, 2, 1))
+DETAILS = (
+    Detail(bins_together=1, n_moments=6, n_labels=8),
+    Detail(bins_together=1, n_moments=4, n_labels=4),
+    Detail(bins_together=1, n_moments=3, n_labels=2),
+    Detail(bins_together=2, n_moments=3, n_labels=2),
+    Detail(bins_together=4, n_moments=3, n_labels=2),
+    Detail(bins_together=16, n_moments=2, n_labels=1),
+)
 
 
 def dashboard_page(
@@ -64,12 +71,13 @@ def dashboard_page(
 
 def _page(content: dict, title: str, unit_map: str | None) -> str:
     data = {"content": pack(content | {"unit_map": unit_map})}
+    licence = f"/*!\n{_read('uPlot.LICENSE')}\n*/"  # it has to go with every copy
     return document(
         title,
         _read("body.html").format(title=text(title)),
         data,
         style="".join(map(_read, STYLES)),
-        script="\n".join(map(_read, SCRIPTS)),
+        script="\n".join([*map(_read, SCRIPTS), licence]),
         inside=[unit_map] if unit_map else [],
     )
 

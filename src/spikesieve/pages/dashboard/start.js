@@ -71,13 +71,11 @@ function onKey(event) {
   event.preventDefault();
 }
 
-// Keeps the chosen latent on the second side; the next one that is chosen stands beside it.
-let kept = null;
-
+// Keeps the chosen latent on the second side; the next in the list stands beside it.
 function compareKept() {
-  kept = state.latent;
-  const next = listed()[listed().indexOf(state.latent) + 1] ?? listed()[0];
-  if (next !== undefined && next !== kept) choose(next, { compare: kept });
+  const compare = state.latent;
+  const next = listed()[listed().indexOf(compare) + 1] ?? listed()[0];
+  if (next !== undefined && next !== compare) choose(next, { compare });
 }
 
 // ---- start ------------------------------------------------------------------------------------
@@ -90,10 +88,10 @@ function fillVariables() {
 }
 
 function fillOverview() {
-  const { latent, named, dead, dense, kept: keep } = data.latents;
+  const { latent, named, dead, dense, kept } = data.latents;
   const count = (flags) => flags.filter(Boolean).length.toLocaleString("en");
   byId("overview").textContent = [
-    `${latent.length.toLocaleString("en")} latents: ${count(named)} named, ${count(keep)} kept, ${count(dense)} dense, ${count(dead)} dead`,
+    `${latent.length.toLocaleString("en")} latents: ${count(named)} named, ${count(kept)} kept, ${count(dense)} dense, ${count(dead)} dead`,
     `${data.units.id.length.toLocaleString("en")} units`,
     `${data.n_bins.toLocaleString("en")} bins of ${short(1000 * data.bin_s, 4)} ms`,
   ].join(" \u00b7 ");
