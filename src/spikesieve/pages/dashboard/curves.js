@@ -16,37 +16,86 @@ function drawTuning() {
   emptyFigure("tuning");
   const curve = tuningCurve();
   title("tuning", curve ? `Tuning to ${curve.name}` : "Tuning");
-  saved.set("tuning", { columns: ["latent", "variable", "label", "value", "mean", "sem", "n_bins"], rows: tuningRows });
-  const places = shown().filter((place) => curve && tuningOf(curve, place).mean.some((v) => v !== null));
-  if (!places.length) return say("tuning", curve ? "Silent in the bins that are judged (test)." : "No stimulus, trial or signal to be tuned to.");
+  saved.set("tuning", {
+    columns: ["latent", "variable", "label", "value", "mean", "sem", "n_bins"],
+    rows: tuningRows,
+  });
+  const places = shown().filter(
+    (place) => curve && tuningOf(curve, place).mean.some((v) => v !== null),
+  );
+  if (!places.length)
+    return say(
+      "tuning",
+      curve
+        ? "Silent in the bins that are judged (test)."
+        : "No stimulus, trial or signal to be tuned to.",
+    );
   const lines = places.map((place) => tuningOf(curve, place));
   const grid = gridOf(curve.labels);
   if (grid) return drawGrids(curve, grid, places);
   const onValues = curve.values.length > 1 && curve.values.every((v) => v !== null);
   const x = onValues ? curve.values : curve.labels.map((_, i) => i);
-  const ends = lines.flatMap(({ mean, sem }) => mean.flatMap((m, i) => m === null ? [] : [m - (sem[i] ?? 0), m + (sem[i] ?? 0)]));
+  const ends = lines.flatMap(({ mean, sem }) =>
+    mean.flatMap((m, i) => (m === null ? [] : [m - (sem[i] ?? 0), m + (sem[i] ?? 0)])),
+  );
   const order = x.map((_, i) => i).sort((a, b) => x[a] - x[b]);
   const sorted = (values) => order.map((i) => values[i]);
   const width = document.querySelector("#tuning .plots").clientWidth;
-  addPlot("tuning", CURVE_HEIGHT, {
-    scales: { x: { time: false, range: () => padded(x, onValues ? 0.06 * (Math.max(...x) - Math.min(...x)) : 0.6) }, y: { range: () => range(ends) } },
-    axes: [onValues ? axis({ label: curve.name, size: 30 }) : labelAxis(curve.labels, width), axis({ size: 48, label: "Mean activation" })],
-    series: [{}, ...places.map((place) => ({
-      stroke: () => colourOf(place),
-      width: 2,
-      paths: onValues ? uPlot.paths.linear() : () => null,
-      points: { show: false },
-    }))],
-    hooks: {
-      drawAxes: [(plot) => places.forEach((place, k) => dashed(plot, overall(curve, lines[k].mean), colourOf(place)))],
-      draw: [(plot) => places.forEach((place, k) => pointsWithErrors(plot, x, lines[k], colourOf(place), onValues ? 0 : (k - (places.length - 1) / 2) * 8))],
-      setCursor: [(plot) => {
-        const at = plot.cursor.idx;
-        const label = plot.cursor.left >= 0 && at !== null && at !== undefined ? order[at] : null;
-        change("hover", { label: label === null ? null : curve.labels[label] });
-      }],
+  addPlot(
+    "tuning",
+    CURVE_HEIGHT,
+    {
+      scales: {
+        x: {
+          time: false,
+          range: () => padded(x, onValues ? 0.06 * (Math.max(...x) - Math.min(...x)) : 0.6),
+        },
+        y: { range: () => range(ends) },
+      },
+      axes: [
+        onValues ? axis({ label: curve.name, size: 30 }) : labelAxis(curve.labels, width),
+        axis({ size: 48, label: "Mean activation" }),
+      ],
+      series: [
+        {},
+        ...places.map((place) => ({
+          stroke: () => colourOf(place),
+          width: 2,
+          paths: onValues ? uPlot.paths.linear() : () => null,
+          points: { show: false },
+        })),
+      ],
+      hooks: {
+        drawAxes: [
+          (plot) =>
+            places.forEach((place, k) =>
+              dashed(plot, overall(curve, lines[k].mean), colourOf(place)),
+            ),
+        ],
+        draw: [
+          (plot) =>
+            places.forEach((place, k) =>
+              pointsWithErrors(
+                plot,
+                x,
+                lines[k],
+                colourOf(place),
+                onValues ? 0 : (k - (places.length - 1) / 2) * 8,
+              ),
+            ),
+        ],
+        setCursor: [
+          (plot) => {
+            const at = plot.cursor.idx;
+            const label =
+              plot.cursor.left >= 0 && at !== null && at !== undefined ? order[at] : null;
+            change("hover", { label: label === null ? null : curve.labels[label] });
+          },
+        ],
+      },
     },
-  }, [sorted(x), ...lines.map(({ mean }) => sorted(mean))]);
+    [sorted(x), ...lines.map(({ mean }) => sorted(mean))],
+  );
 }
 
 function padded(values, room) {
@@ -71,7 +120,7 @@ function labelAxis(labels, width) {
   const texts = labels.map((label) => (flat ? label : cut(context, label, 80)));
   return axis({
     splits: () => labels.map((_, i) => i),
-    values: (_, ticks) => ticks.map((i) => (i % every ? "" : texts[i] ?? "")),
+    values: (_, ticks) => ticks.map((i) => (i % every ? "" : (texts[i] ?? ""))),
     rotate: flat ? 0 : -90,
     size: flat ? 34 : Math.min(longest, 84) + 16,
     grid: { show: false },
@@ -121,7 +170,13 @@ function tuningRows() {
     if (!curve) return [];
     const { mean, sem } = tuningOf(curve, place);
     return curve.labels.map((label, i) => [
-      data.latents.latent[place], curve.name, label, curve.values[i], rounded(mean[i]), rounded(sem[i]), curve.n[i],
+      data.latents.latent[place],
+      curve.name,
+      label,
+      curve.values[i],
+      rounded(mean[i]),
+      rounded(sem[i]),
+      curve.n[i],
     ]);
   });
 }

@@ -7,8 +7,14 @@ function addExports() {
     const tools = element("span", { class: "tools saves" });
     const kinds = NO_PICTURE.includes(figure.id) ? ["CSV"] : ["PNG", "CSV"];
     kinds.forEach((kind) => {
-      const button = element("button", { class: "small", "data-save": kind, title: `Save as ${kind}` }, kind);
-      button.addEventListener("click", () => (kind === "PNG" ? savePicture(figure) : saveRows(figure.id)));
+      const button = element(
+        "button",
+        { class: "small", "data-save": kind, title: `Save as ${kind}` },
+        kind,
+      );
+      button.addEventListener("click", () =>
+        kind === "PNG" ? savePicture(figure) : saveRows(figure.id),
+      );
       tools.append(button);
     });
     figure.querySelector("figcaption").append(tools);
@@ -17,7 +23,9 @@ function addExports() {
 }
 
 function fileName(id, suffix) {
-  const numbers = shown().map((place) => data.latents.latent[place]).join("_and_");
+  const numbers = shown()
+    .map((place) => data.latents.latent[place])
+    .join("_and_");
   return `latent_${numbers}_${id}.${suffix}`;
 }
 
@@ -32,7 +40,10 @@ function save(name, blob) {
 function field(value) {
   const text = value === null || value === undefined ? "" : String(value);
   // Spreadsheets run what starts so as a formula; numbers may start with a minus.
-  const safe = typeof value === "string" && /^[=+\-@\t\r]/.test(text) && Number.isNaN(Number(text)) ? `'${text}` : text;
+  const safe =
+    typeof value === "string" && /^[=+\-@\t\r]/.test(text) && Number.isNaN(Number(text))
+      ? `'${text}`
+      : text;
   return /[",\n\r]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
 }
 
@@ -59,7 +70,9 @@ function picture(figure) {
   const top = figure.querySelector("figcaption").getBoundingClientRect().bottom - box.top;
   const canvas = element("canvas");
   const context = canvas.getContext("2d");
-  const names = shown().map((place) => `Latent ${data.latents.latent[place]}: ${latentName(place)}`);
+  const names = shown().map(
+    (place) => `Latent ${data.latents.latent[place]}: ${latentName(place)}`,
+  );
   const titles = [figure.querySelector("figcaption > span").textContent, ...names];
   context.font = "600 14px system-ui, sans-serif";
   const titled = titles.flatMap((text) => wrapped(context, text, box.width - 20));
@@ -77,7 +90,9 @@ function picture(figure) {
     const at = one.getBoundingClientRect();
     context.drawImage(one, at.left, at.top, at.width, at.height);
   });
-  figure.querySelectorAll(".moment > *, .of, .readout:not(#time-readout), .lane-name, .chip").forEach((node) => writeText(context, node));
+  figure
+    .querySelectorAll(".moment > *, .of, .readout:not(#time-readout), .lane-name, .chip")
+    .forEach((node) => writeText(context, node));
   return canvas;
 }
 
@@ -95,7 +110,9 @@ function writeText(context, node) {
   }
   context.fillStyle = colour("ink");
   const narrow = node.parentElement.classList.contains("moment");
-  const lines = narrow ? [cut(context, node.textContent, at.width)] : wrapped(context, node.textContent, room);
+  const lines = narrow
+    ? [cut(context, node.textContent, at.width)]
+    : wrapped(context, node.textContent, room);
   lines.forEach((text, i) => context.fillText(text, left, at.top + 13 + 16 * i));
 }
 
@@ -103,7 +120,8 @@ function wrapped(context, text, width) {
   const lines = [""];
   text.split(" ").forEach((word) => {
     const longer = `${lines.at(-1)} ${word}`.trim();
-    if (context.measureText(longer).width <= width || lines.at(-1) === "") lines[lines.length - 1] = longer;
+    if (context.measureText(longer).width <= width || lines.at(-1) === "")
+      lines[lines.length - 1] = longer;
     else lines.push(word);
   });
   return lines.map((one) => cut(context, one, width));

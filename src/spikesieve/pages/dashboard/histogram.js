@@ -8,24 +8,50 @@ function drawHistogram() {
   if (!places.length) return say("histogram", "Never active.");
   const tables = places.map((place) => {
     const { low, step, n } = histogramOf(place);
-    return [[...n.map((_, i) => low + i * step), low + n.length * step], [...n.map((v) => (100 * v) / data.n_active[place]), 0]];
+    return [
+      [...n.map((_, i) => low + i * step), low + n.length * step],
+      [...n.map((v) => (100 * v) / data.n_active[place]), 0],
+    ];
   });
-  addPlot("histogram", CURVE_HEIGHT, {
-    scales: {
-      x: { time: false, range: () => padded(tables.flatMap(([x]) => x), 0.0001) },
-      y: { range: () => range(tables.flatMap(([, y]) => y)) },
+  addPlot(
+    "histogram",
+    CURVE_HEIGHT,
+    {
+      scales: {
+        x: {
+          time: false,
+          range: () =>
+            padded(
+              tables.flatMap(([x]) => x),
+              0.0001,
+            ),
+        },
+        y: { range: () => range(tables.flatMap(([, y]) => y)) },
+      },
+      axes: [
+        axis({ label: "Activation", size: 30 }),
+        axis({ size: 48, label: "% of active bins" }),
+      ],
+      series: [
+        {},
+        ...places.map((place) => ({
+          stroke: () => colourOf(place),
+          fill: () => faded(colourOf(place), 0.25),
+          width: 1.5,
+          spanGaps: true,
+          paths: uPlot.paths.stepped({ align: 1 }),
+          points: { show: false },
+        })),
+      ],
+      hooks: {
+        setCursor: [
+          (plot) =>
+            readHistogram(plot.cursor.left >= 0 ? plot.posToVal(plot.cursor.left, "x") : null),
+        ],
+      },
     },
-    axes: [axis({ label: "Activation", size: 30 }), axis({ size: 48, label: "% of active bins" })],
-    series: [{}, ...places.map((place) => ({
-      stroke: () => colourOf(place),
-      fill: () => faded(colourOf(place), 0.25),
-      width: 1.5,
-      spanGaps: true,
-      paths: uPlot.paths.stepped({ align: 1 }),
-      points: { show: false },
-    }))],
-    hooks: { setCursor: [(plot) => readHistogram(plot.cursor.left >= 0 ? plot.posToVal(plot.cursor.left, "x") : null)] },
-  }, uPlot.join(tables));
+    uPlot.join(tables),
+  );
   readHistogram(null);
 }
 
@@ -52,6 +78,11 @@ function readHistogram(value) {
 function histogramRows() {
   return shown().flatMap((place) => {
     const { low, step, n } = histogramOf(place);
-    return n.map((v, i) => [data.latents.latent[place], rounded(low + i * step), rounded(low + (i + 1) * step), v]);
+    return n.map((v, i) => [
+      data.latents.latent[place],
+      rounded(low + i * step),
+      rounded(low + (i + 1) * step),
+      v,
+    ]);
   });
 }

@@ -4,7 +4,9 @@ const LANE = { height: 16, gap: 5, top: 2 };
 const MOST_KEYS = 8;
 
 function shownLanes() {
-  return [...new Set([laneNamed("stimulus"), laneOf(variableNow()), laneNamed("split")])].filter(Boolean);
+  return [...new Set([laneNamed("stimulus"), laneOf(variableNow()), laneNamed("split")])].filter(
+    Boolean,
+  );
 }
 
 function drawLanes() {
@@ -39,14 +41,16 @@ function fitCanvas(canvas, width, height) {
 function cut(context, text, width) {
   if (context.measureText(text).width <= width) return text;
   let length = text.length;
-  while (length > 1 && context.measureText(`${text.slice(0, length)}\u2026`).width > width) length--;
+  while (length > 1 && context.measureText(`${text.slice(0, length)}\u2026`).width > width)
+    length--;
   return `${text.slice(0, length)}\u2026`;
 }
 
 function drawLane(context, lane, top, width) {
   const wide = plotWidth();
   const perPixel = (state.to - state.from) / wide;
-  const wanted = state.label !== null && lane.name === variableNow() ? lane.labels.indexOf(state.label) + 1 : 0;
+  const wanted =
+    state.label !== null && lane.name === variableNow() ? lane.labels.indexOf(state.label) + 1 : 0;
   context.fillStyle = colour("grid");
   context.fillRect(GUTTER, top, wide, LANE.height);
   let start = 0;
@@ -68,7 +72,10 @@ function drawLane(context, lane, top, width) {
 function codeIn(lane, pixel, perPixel, wanted) {
   const from = state.from + pixel * perPixel;
   const first = Math.max(0, Math.floor(from / data.bin_s));
-  const last = Math.min(data.n_bins, Math.max(first + 1, Math.floor((from + perPixel) / data.bin_s)));
+  const last = Math.min(
+    data.n_bins,
+    Math.max(first + 1, Math.floor((from + perPixel) / data.bin_s)),
+  );
   let found = 0;
   for (let bin = first; bin < last; bin++) {
     const code = lane.code[bin];
@@ -81,22 +88,29 @@ function codeIn(lane, pixel, perPixel, wanted) {
 }
 
 function laneKey(lanes) {
-  byId("lane-key").replaceChildren(...lanes.map((lane) => {
-    const part = element("span", { class: "lane" });
-    const known = lane.labels.map((label, number) => ({ label, number }))
-      .filter(({ number }) => lane.kind !== "split" || present(lane, number + 1));
-    const ordered = lane.kind === "value" && known.length > 3;
-    const ends = ordered ? [known[0], known.at(-1)] : known;
-    const many = ends.length > MOST_KEYS ? `${known.length} labels (point at the lane)` : "";
-    part.append(element("span", { class: "lane-name" }, `${lane.name}: ${many}`));
-    if (many) return part;
-    ends.forEach(({ label, number }) => {
-      const chip = element("i");
-      chip.style.background = labelColour(lane, number);
-      part.append(element("span", { class: "chip", title: label }, chip, clipped(label, 26)), ordered && number === 0 ? " \u2026 " : " ");
-    });
-    return part;
-  }), element("span", { class: "chip" }, mixedChip(), "several in one pixel"));
+  byId("lane-key").replaceChildren(
+    ...lanes.map((lane) => {
+      const part = element("span", { class: "lane" });
+      const known = lane.labels
+        .map((label, number) => ({ label, number }))
+        .filter(({ number }) => lane.kind !== "split" || present(lane, number + 1));
+      const ordered = lane.kind === "value" && known.length > 3;
+      const ends = ordered ? [known[0], known.at(-1)] : known;
+      const many = ends.length > MOST_KEYS ? `${known.length} labels (point at the lane)` : "";
+      part.append(element("span", { class: "lane-name" }, `${lane.name}: ${many}`));
+      if (many) return part;
+      ends.forEach(({ label, number }) => {
+        const chip = element("i");
+        chip.style.background = labelColour(lane, number);
+        part.append(
+          element("span", { class: "chip", title: label }, chip, clipped(label, 26)),
+          ordered && number === 0 ? " \u2026 " : " ",
+        );
+      });
+      return part;
+    }),
+    element("span", { class: "chip" }, mixedChip(), "several in one pixel"),
+  );
 }
 
 function present(lane, code) {

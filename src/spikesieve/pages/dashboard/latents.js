@@ -2,11 +2,31 @@
 
 const COLUMNS = [
   { key: "latent", head: "#", title: "Number of the latent", text: String, first: 1 },
-  { key: "level", head: "Level", title: "Innermost nested dictionary", text: (v) => v ?? "\u2013", first: 1 },
+  {
+    key: "level",
+    head: "Level",
+    title: "Innermost nested dictionary",
+    text: (v) => v ?? "\u2013",
+    first: 1,
+  },
   { key: "density", head: "Density", title: "Share of bins in which it is active", text: percent },
-  { key: "stability", head: "Stable", title: "Correlation with its match of another seed", text: share },
-  { key: "name", head: "Best match", title: "Label that it tells best; \u2605 it has earned a name; dead, dense, dropped, parent", first: 1 },
-  { key: "auroc", head: "AUROC / chance", title: "Area under the ROC curve in test bins; what 95 % of circular shifts stay under" },
+  {
+    key: "stability",
+    head: "Stable",
+    title: "Correlation with its match of another seed",
+    text: share,
+  },
+  {
+    key: "name",
+    head: "Best match",
+    title: "Label that it tells best; \u2605 it has earned a name; dead, dense, dropped, parent",
+    first: 1,
+  },
+  {
+    key: "auroc",
+    head: "AUROC / chance",
+    title: "Area under the ROC curve in test bins; what 95 % of circular shifts stay under",
+  },
 ];
 const sorting = { key: "auroc", direction: -1 };
 const rows = []; // by place
@@ -15,7 +35,12 @@ let order = []; // places, as listed
 
 function flagsOf(place) {
   const { named, dead, dense, kept } = data.latents;
-  const flags = { named: named[place], dead: dead[place], dense: dense[place], dropped: !kept[place] };
+  const flags = {
+    named: named[place],
+    dead: dead[place],
+    dense: dense[place],
+    dropped: !kept[place],
+  };
   return Object.keys(flags).filter((name) => flags[name]);
 }
 
@@ -28,13 +53,14 @@ const parents = new Set();
 function fillTable() {
   const { start, other, parent } = data.companions;
   other.forEach((latent, i) => parent[i] && parents.add(latent));
-  const empty = (key) => Array.isArray(data.latents[key]) && data.latents[key].every((v) => v === null);
+  const empty = (key) =>
+    Array.isArray(data.latents[key]) && data.latents[key].every((v) => v === null);
   const columns = COLUMNS.filter(({ key }) => !["level", "stability"].includes(key) || !empty(key));
   const head = document.querySelector("#scroll thead tr");
   columns.forEach(({ key, head: text, title, first }) => {
     const button = element("button", { title }, text);
     button.addEventListener("click", () => {
-      sorting.direction = sorting.key === key ? -sorting.direction : first ?? -1;
+      sorting.direction = sorting.key === key ? -sorting.direction : (first ?? -1);
       sorting.key = key;
       listAgain();
     });
@@ -46,7 +72,11 @@ function fillTable() {
     columns.forEach(({ key, text }) => {
       const cell = element("td", { class: key });
       if (key === "name") cell.append(...named(place));
-      else if (key === "auroc") cell.append(share(latentValue(place, key)), element("small", {}, ` / ${share(latentValue(place, "chance_auroc"))}`));
+      else if (key === "auroc")
+        cell.append(
+          share(latentValue(place, key)),
+          element("small", {}, ` / ${share(latentValue(place, "chance_auroc"))}`),
+        );
       else cell.textContent = text(latentValue(place, key));
       row.append(cell);
     });
@@ -72,10 +102,16 @@ function latentValue(place, key) {
 
 // The name between a star, where it is earned, and flags: in a narrow column these go first.
 function named(place) {
-  const star = data.latents.named[place] ? [element("span", { class: "star", title: "named" }, "\u2605 ")] : [];
+  const star = data.latents.named[place]
+    ? [element("span", { class: "star", title: "named" }, "\u2605 ")]
+    : [];
   const flags = flagsOf(place).filter((flag) => flag !== "named");
   if (isParent(place)) flags.push("parent");
-  return [...star, `${latentName(place)} `, ...flags.map((flag) => element("span", { class: "flag" }, flag))];
+  return [
+    ...star,
+    `${latentName(place)} `,
+    ...flags.map((flag) => element("span", { class: "flag" }, flag)),
+  ];
 }
 
 function wordsOf(place) {
@@ -96,20 +132,27 @@ function fits({ latent, text }, token) {
 }
 
 function listAgain() {
-  const asked = byId("search").value.toLowerCase().replace(/level\s+(?=\d)/g, "level:");
+  const asked = byId("search")
+    .value.toLowerCase()
+    .replace(/level\s+(?=\d)/g, "level:");
   const tokens = asked.split(/\s+/).filter(Boolean);
-  const values = sorting.key === "name" ? rows.map((_, place) => latentName(place))
-    : data.latents[sorting.key];
-  order = rows.map((_, place) => place)
+  const values =
+    sorting.key === "name" ? rows.map((_, place) => latentName(place)) : data.latents[sorting.key];
+  order = rows
+    .map((_, place) => place)
     .filter((place) => tokens.every((token) => fits(words[place], token)))
     .sort((a, b) => compareValues(values[a], values[b]) || a - b);
   document.querySelector("#scroll tbody").replaceChildren(...order.map((place) => rows[place]));
-  byId("found").textContent = order.length === rows.length
-    ? `${rows.length.toLocaleString("en")} latents`
-    : `${order.length.toLocaleString("en")} of ${rows.length.toLocaleString("en")}`;
+  byId("found").textContent =
+    order.length === rows.length
+      ? `${rows.length.toLocaleString("en")} latents`
+      : `${order.length.toLocaleString("en")} of ${rows.length.toLocaleString("en")}`;
   document.querySelectorAll("#scroll th").forEach((head) => {
     const own = head.dataset.key === sorting.key;
-    head.setAttribute("aria-sort", !own ? "none" : sorting.direction > 0 ? "ascending" : "descending");
+    head.setAttribute(
+      "aria-sort",
+      !own ? "none" : sorting.direction > 0 ? "ascending" : "descending",
+    );
   });
 }
 
@@ -133,10 +176,12 @@ function step(by) {
 }
 
 function markRows() {
-  document.querySelectorAll("#scroll tr.compared").forEach((row) => row.classList.remove("compared"));
-  document.querySelectorAll("#scroll tr[aria-selected=true]").forEach((row) =>
-    row.setAttribute("aria-selected", "false")
-  );
+  document
+    .querySelectorAll("#scroll tr.compared")
+    .forEach((row) => row.classList.remove("compared"));
+  document
+    .querySelectorAll("#scroll tr[aria-selected=true]")
+    .forEach((row) => row.setAttribute("aria-selected", "false"));
   if (state.compare !== null) rows[state.compare].classList.add("compared");
   rows[state.latent].setAttribute("aria-selected", "true");
   scrollToRow(rows[state.latent]);

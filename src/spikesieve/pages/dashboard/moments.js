@@ -20,15 +20,30 @@ function shownMoments(place) {
 function drawMoments() {
   const box = document.querySelector("#moments .rows");
   const places = shown();
-  title("moments", `Top moments, and the ${data.moments.counts ? "counts" : "spikes"} of the units that contribute most`);
-  saved.set("moments", { columns: ["latent", "moment", "time_s", "activation", "split", "unit_id", data.moments.counts ? "count" : "spike_time_s"], rows: momentRows });
+  title(
+    "moments",
+    `Top moments, and the ${data.moments.counts ? "counts" : "spikes"} of the units that contribute most`,
+  );
+  saved.set("moments", {
+    columns: [
+      "latent",
+      "moment",
+      "time_s",
+      "activation",
+      "split",
+      "unit_id",
+      data.moments.counts ? "count" : "spike_time_s",
+    ],
+    rows: momentRows,
+  });
   box.replaceChildren(...places.map((place) => momentBlock(place)));
   drawRasters();
 }
 
 function momentBlock(place) {
   const bins = shownMoments(place);
-  if (!bins.length) return element("p", { class: "lack" }, `Latent ${data.latents.latent[place]} is never active.`);
+  if (!bins.length)
+    return element("p", { class: "lack" }, `Latent ${data.latents.latent[place]} is never active.`);
   const block = element("div", { class: "block", "data-place": place });
   const heads = element("div", { class: "heads" });
   heads.style.gridTemplateColumns = `${UNIT_GUTTER}px repeat(${bins.length}, 1fr)`;
@@ -37,15 +52,28 @@ function momentBlock(place) {
     const second = (bin + 0.5) * data.bin_s;
     const own = laneOf(variableNow());
     const label = own?.code[bin] ? own.labels[own.code[bin] - 1] : "";
-    const rest = wordsAt(bin, shownLanes().filter((lane) => lane !== own)).join(", ");
-    const button = element("button", { class: "moment", title: ["Show it above", label, rest].filter(Boolean).join(", ") },
-      element("b", {}, `${seconds(second)} s`), element("span", { class: "own" }, label || "\u2013"), element("span", {}, rest || "\u2013"));
-    button.addEventListener("click", () => view(second - 100 * data.bin_s, second + 100 * data.bin_s));
+    const rest = wordsAt(
+      bin,
+      shownLanes().filter((lane) => lane !== own),
+    ).join(", ");
+    const button = element(
+      "button",
+      { class: "moment", title: ["Show it above", label, rest].filter(Boolean).join(", ") },
+      element("b", {}, `${seconds(second)} s`),
+      element("span", { class: "own" }, label || "\u2013"),
+      element("span", {}, rest || "\u2013"),
+    );
+    button.addEventListener("click", () =>
+      view(second - 100 * data.bin_s, second + 100 * data.bin_s),
+    );
     button.addEventListener("pointerenter", () => change("hover", { moment: { place, number } }));
     button.addEventListener("pointerleave", () => change("hover", { moment: null }));
     heads.append(button);
   });
-  const canvas = element("canvas", { role: "img", "aria-label": `Units around the top moments of latent ${data.latents.latent[place]}` });
+  const canvas = element("canvas", {
+    role: "img",
+    "aria-label": `Units around the top moments of latent ${data.latents.latent[place]}`,
+  });
   canvas.addEventListener("pointermove", (event) => {
     const row = Math.floor((event.offsetY - TRACE) / ROW);
     change("hover", { unit: unitsOf(place)[row]?.unit ?? null });
@@ -70,9 +98,10 @@ function drawRasters() {
       drawMoment(context, { place, bin, number, units, left, width: each - 10 });
     });
   });
-  document.querySelector("#moments .readout").textContent = state.unit === null
-    ? "Strongest first; above: activation; triangles over the plot of activation show where they are."
-    : `Unit ${unitName(state.unit)}`;
+  document.querySelector("#moments .readout").textContent =
+    state.unit === null
+      ? "Strongest first; above: activation; triangles over the plot of activation show where they are."
+      : `Unit ${unitName(state.unit)}`;
 }
 
 function unitNames(context, units, width) {
@@ -109,8 +138,10 @@ function drawMoment(context, { place, bin, number, units, left, width }) {
     context.fillRect(left + (i / n) * width, TRACE - 2 - height, width / n + 0.3, height);
   });
   context.fillStyle = colour("ink");
-  units.forEach((_, row) => drawTicks(context, { place, number, row, left, width, y: TRACE + row * ROW, n }));
-  const half = n * data.bin_s / 2;
+  units.forEach((_, row) =>
+    drawTicks(context, { place, number, row, left, width, y: TRACE + row * ROW, n }),
+  );
+  const half = (n * data.bin_s) / 2;
   context.font = "10.5px system-ui, sans-serif";
   const foot = TRACE + ROW * units.length + FOOT / 2 + 2;
   context.textAlign = "left";
@@ -126,7 +157,13 @@ function drawTicks(context, { place, number, row, left, width, y, n }) {
     const top = Math.max(...counts, 1);
     counts.forEach((count, i) => {
       const height = (count / top) * (ROW - 2);
-      if (count) context.fillRect(left + (i / n) * width, y + ROW - 1 - height, Math.max(width / n - 0.5, 1), height);
+      if (count)
+        context.fillRect(
+          left + (i / n) * width,
+          y + ROW - 1 - height,
+          Math.max(width / n - 0.5, 1),
+          height,
+        );
     });
     return;
   }
@@ -149,7 +186,9 @@ function spikesAt(place, number, row) {
   const { n, at } = data.moments.spikes;
   if (!spikeStarts) {
     spikeStarts = new Uint32Array(n.length + 1);
-    n.forEach((count, i) => { spikeStarts[i + 1] = spikeStarts[i] + count; });
+    n.forEach((count, i) => {
+      spikeStarts[i + 1] = spikeStarts[i] + count;
+    });
   }
   const own = rasterPlace(place, number, row);
   return at.subarray(spikeStarts[own], spikeStarts[own + 1]);
@@ -159,13 +198,25 @@ function momentRows() {
   const { around, counts } = data.moments;
   const n = 2 * around + 1;
   const split = laneNamed("split");
-  return shown().flatMap((place) => momentsOf(place).flatMap((bin, number) => {
-    const about = [data.latents.latent[place], number + 1, Number(((bin + 0.5) * data.bin_s).toFixed(6)),
-      rounded(activationAt(place, bin)), split.labels[split.code[bin] - 1]];
-    const first = (bin - around) * data.bin_s;
-    return unitsOf(place).flatMap(({ unit }, row) => counts
-      ? [[...about, data.units.id[unit], countsAt(place, number, row)[around]]]
-      : Array.from(spikesAt(place, number, row), (share) =>
-        [...about, data.units.id[unit], Number((first + (share / 255) * n * data.bin_s).toFixed(4))]));
-  }));
+  return shown().flatMap((place) =>
+    momentsOf(place).flatMap((bin, number) => {
+      const about = [
+        data.latents.latent[place],
+        number + 1,
+        Number(((bin + 0.5) * data.bin_s).toFixed(6)),
+        rounded(activationAt(place, bin)),
+        split.labels[split.code[bin] - 1],
+      ];
+      const first = (bin - around) * data.bin_s;
+      return unitsOf(place).flatMap(({ unit }, row) =>
+        counts
+          ? [[...about, data.units.id[unit], countsAt(place, number, row)[around]]]
+          : Array.from(spikesAt(place, number, row), (share) => [
+              ...about,
+              data.units.id[unit],
+              Number((first + (share / 255) * n * data.bin_s).toFixed(4)),
+            ]),
+      );
+    }),
+  );
 }

@@ -1,7 +1,22 @@
 // What all plots share: colours, axes, where they stand, and what can be saved of them.
 
-const PALETTE = ["#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#B8A800", "#7F7F7F"];
-const STOPS = [[68, 1, 84], [59, 82, 139], [33, 145, 140], [94, 201, 98], [253, 231, 37]];
+const PALETTE = [
+  "#0072B2",
+  "#E69F00",
+  "#009E73",
+  "#CC79A7",
+  "#56B4E9",
+  "#D55E00",
+  "#B8A800",
+  "#7F7F7F",
+];
+const STOPS = [
+  [68, 1, 84],
+  [59, 82, 139],
+  [33, 145, 140],
+  [94, 201, 98],
+  [253, 231, 37],
+];
 const FONT = "12px system-ui, sans-serif";
 const SPLIT_COLOURS = ["#8a939c", "#E69F00", "#0072B2", "#c9ced4", "#D55E00"];
 
@@ -76,10 +91,15 @@ function addPlot(id, height, options, values) {
       legend: { show: false },
       padding: [10, 12, 0, 0],
       ...options,
-      cursor: { y: false, drag: { x: false, y: false }, points: { show: false }, ...options.cursor },
+      cursor: {
+        y: false,
+        drag: { x: false, y: false },
+        points: { show: false },
+        ...options.cursor,
+      },
     },
     values,
-    box
+    box,
   );
   plots.get(id).push(plot);
   return plot;

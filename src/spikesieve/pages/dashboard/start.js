@@ -51,7 +51,16 @@ function onHover() {
 
 // ---- keys -------------------------------------------------------------------------------------
 
-const STEPS = { ArrowDown: 1, ArrowRight: 1, ArrowUp: -1, ArrowLeft: -1, PageDown: 10, PageUp: -10, Home: -1e9, End: 1e9 };
+const STEPS = {
+  ArrowDown: 1,
+  ArrowRight: 1,
+  ArrowUp: -1,
+  ArrowLeft: -1,
+  PageDown: 10,
+  PageUp: -10,
+  Home: -1e9,
+  End: 1e9,
+};
 
 function onKey(event) {
   if (event.ctrlKey || event.metaKey || event.altKey || state.tab !== "features") return;
@@ -82,9 +91,13 @@ function compareKept() {
 
 function fillVariables() {
   const names = data.tuning.map((curve) => curve.name);
-  byId("variable").append(element("option", { value: "" }, "best match"),
-    ...names.map((name) => element("option", { value: name }, name)));
-  byId("variable").addEventListener("change", (event) => change("chosen", { variable: event.target.value || null }));
+  byId("variable").append(
+    element("option", { value: "" }, "best match"),
+    ...names.map((name) => element("option", { value: name }, name)),
+  );
+  byId("variable").addEventListener("change", (event) =>
+    change("chosen", { variable: event.target.value || null }),
+  );
 }
 
 function fillOverview() {
@@ -96,10 +109,13 @@ function fillOverview() {
     `${data.n_bins.toLocaleString("en")} bins of ${short(1000 * data.bin_s, 4)} ms`,
   ].join(" \u00b7 ");
   const exact = [
-    data.bins_together > 1 ? `Activations are the strongest of ${data.bins_together} neighbouring bins each, so that this file stays under 10 MB; histograms are of all bins.` : "Every bin has its own activation.",
+    data.bins_together > 1
+      ? `Activations are the strongest of ${data.bins_together} neighbouring bins each, so that this file stays under 10 MB; histograms are of all bins.`
+      : "Every bin has its own activation.",
     "Activations over time are kept to a 255th of a latent's largest (a 127th where some are negative); scores, tuning and averages to four digits or more.",
     "Triggered averages are kept of the labels of a latent's best variable that go with its highest activity.",
-    data.moments.counts ? "Around moments, counts of each bin are shown, each unit to its own largest."
+    data.moments.counts
+      ? "Around moments, counts of each bin are shown, each unit to its own largest."
       : `Spike times around moments are kept to ${short((1000 * data.bin_s * (2 * data.moments.around + 1)) / 255, 2)} ms.`,
   ];
   byId("exactness").append(...exact.map((text) => element("li", {}, text)));
@@ -111,7 +127,9 @@ function listen() {
   on("hover", onHover);
   document.addEventListener("keydown", onKey);
   addEventListener("hashchange", readAddress);
-  TABS.forEach((name) => byId(`tab-${name}`).addEventListener("click", () => change("chosen", { tab: name })));
+  TABS.forEach((name) =>
+    byId(`tab-${name}`).addEventListener("click", () => change("chosen", { tab: name })),
+  );
   byId("pin").addEventListener("click", compareKept);
   byId("unpin").addEventListener("click", () => compareWith(null));
   byId("compare").addEventListener("change", ({ target }) => {
@@ -120,9 +138,9 @@ function listen() {
     else compareWith(place);
     drawHeading();
   });
-  document.querySelectorAll("[data-zoom]").forEach((button) =>
-    button.addEventListener("click", () => zoomBy(button.dataset.zoom))
-  );
+  document
+    .querySelectorAll("[data-zoom]")
+    .forEach((button) => button.addEventListener("click", () => zoomBy(button.dataset.zoom)));
   listenToLanes();
   let width = 0;
   new ResizeObserver(([{ contentRect }]) => {

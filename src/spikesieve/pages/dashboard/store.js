@@ -6,8 +6,14 @@
 window.devicePixelRatio = Math.max(2, window.devicePixelRatio);
 
 const TYPES = {
-  u1: Uint8Array, i1: Int8Array, u2: Uint16Array, i2: Int16Array,
-  u4: Uint32Array, i4: Int32Array, f4: Float32Array, f8: Float64Array,
+  u1: Uint8Array,
+  i1: Int8Array,
+  u2: Uint16Array,
+  i2: Int16Array,
+  u4: Uint32Array,
+  i4: Int32Array,
+  f4: Float32Array,
+  f8: Float64Array,
 };
 const NONE_16 = -32768;
 const LARGEST_16 = 32767;
@@ -28,7 +34,7 @@ async function unpack() {
   data = JSON.parse(new TextDecoder().decode(new Uint8Array(whole, 4, start - 4)), (_, value) =>
     value && value.type in TYPES && "at" in value
       ? new TYPES[value.type](whole, start + value.at, value.length)
-      : value
+      : value,
   );
   data.latents.latent.forEach((latent, place) => placeOf.set(latent, place));
 }
@@ -117,7 +123,9 @@ function unitsOf(place) {
 
 // A lane of conditions, that latents can be tuned to.
 function laneOf(variable) {
-  return data.lanes.find(({ name, kind }) => name === variable && !["interval", "split"].includes(kind));
+  return data.lanes.find(
+    ({ name, kind }) => name === variable && !["interval", "split"].includes(kind),
+  );
 }
 
 function laneNamed(wanted) {
@@ -148,9 +156,10 @@ const byId = (id) => document.getElementById(id);
 function short(value, digits = 3) {
   if (value === null || value === undefined || Number.isNaN(value)) return "\u2013";
   const size = Math.abs(value);
-  const text = size !== 0 && (size < 0.001 || size >= 1e6)
-    ? value.toExponential(digits - 1)
-    : String(Number(value.toPrecision(digits)));
+  const text =
+    size !== 0 && (size < 0.001 || size >= 1e6)
+      ? value.toExponential(digits - 1)
+      : String(Number(value.toPrecision(digits)));
   return text.replace("-", "\u2212");
 }
 
@@ -165,6 +174,7 @@ function percent(value) {
 }
 
 function seconds(value, span) {
-  const digits = span === undefined ? 2 : Math.max(0, Math.min(3, 2 - Math.floor(Math.log10(span))));
+  const digits =
+    span === undefined ? 2 : Math.max(0, Math.min(3, 2 - Math.floor(Math.log10(span))));
   return value.toFixed(digits).replace("-", "\u2212");
 }

@@ -12,38 +12,54 @@ function drawTime() {
       return;
     }
     const { value } = activationOf(place);
-    const [low, high] = range([value.reduce((a, b) => Math.max(a, b)), value.reduce((a, b) => Math.min(a, b))]);
+    const [low, high] = range([
+      value.reduce((a, b) => Math.max(a, b)),
+      value.reduce((a, b) => Math.min(a, b)),
+    ]);
     const last = number === places.length - 1;
-    addPlot("time", (places.length > 1 ? 110 : 150) + (last ? 24 : 0), {
-      scales: { x: { time: false, range: () => [state.from, state.to] }, y: { range: () => [low, high] } },
-      axes: [
-        last ? axis({ label: "Seconds", size: 30, values: (_, ticks) => ticks.map((t) => tickText(t, ticks)) })
-          : axis({ size: 6, values: () => [] }),
-        axis({ size: GUTTER - 20, label: `Latent ${data.latents.latent[place]}` }),
-      ],
-      series: [
-        {},
-        {
-          stroke: () => colourOf(place),
-          fill: () => faded(colourOf(place), 0.3),
-          width: 1,
-          paths: uPlot.paths.stepped({ align: 1 }),
-          points: { show: false },
+    addPlot(
+      "time",
+      (places.length > 1 ? 110 : 150) + (last ? 24 : 0),
+      {
+        scales: {
+          x: { time: false, range: () => [state.from, state.to] },
+          y: { range: () => [low, high] },
         },
-      ],
-      cursor: {
-        y: false,
-        drag: { x: true, y: false, setScale: false },
-        sync: { key: "time" },
-        bind: { dblclick: () => () => view(0, duration()) },
+        axes: [
+          last
+            ? axis({
+                label: "Seconds",
+                size: 30,
+                values: (_, ticks) => ticks.map((t) => tickText(t, ticks)),
+              })
+            : axis({ size: 6, values: () => [] }),
+          axis({ size: GUTTER - 20, label: `Latent ${data.latents.latent[place]}` }),
+        ],
+        series: [
+          {},
+          {
+            stroke: () => colourOf(place),
+            fill: () => faded(colourOf(place), 0.3),
+            width: 1,
+            paths: uPlot.paths.stepped({ align: 1 }),
+            points: { show: false },
+          },
+        ],
+        cursor: {
+          y: false,
+          drag: { x: true, y: false, setScale: false },
+          sync: { key: "time" },
+          bind: { dblclick: () => () => view(0, duration()) },
+        },
+        hooks: {
+          setSelect: [zoomTo],
+          setCursor: [(plot) => place === state.latent && readTime(plot)],
+          draw: [(plot) => markMoments(plot, place)],
+        },
+        place,
       },
-      hooks: {
-        setSelect: [zoomTo],
-        setCursor: [(plot) => place === state.latent && readTime(plot)],
-        draw: [(plot) => markMoments(plot, place)],
-      },
-      place,
-    }, peaks(place, plotWidth()));
+      peaks(place, plotWidth()),
+    );
     plots.get("time").at(-1).place = place;
   });
   saved.set("time", {
@@ -58,7 +74,9 @@ function plotWidth() {
 
 function tickText(tick, ticks) {
   const step = ticks.length > 1 ? ticks[1] - ticks[0] : 1;
-  return tick.toFixed(Math.max(0, Math.min(3, -Math.floor(Math.log10(step) + 1e-9)))).replace("-", "\u2212");
+  return tick
+    .toFixed(Math.max(0, Math.min(3, -Math.floor(Math.log10(step) + 1e-9))))
+    .replace("-", "\u2212");
 }
 
 // Left edges in seconds and, from each to the next, the activation furthest from 0; null where all
@@ -95,7 +113,11 @@ function seenActivations(place) {
   const found = [];
   for (let i = firstNotBelow(bin, Math.floor(state.from / stored)); i < bin.length; i++) {
     if (bin[i] * stored >= state.to) break;
-    found.push([data.latents.latent[place], Number((bin[i] * stored).toFixed(6)), Number(value[i].toPrecision(3))]);
+    found.push([
+      data.latents.latent[place],
+      Number((bin[i] * stored).toFixed(6)),
+      Number(value[i].toPrecision(3)),
+    ]);
   }
   return found;
 }
@@ -179,7 +201,10 @@ function markMoments(plot, place) {
     ctx.lineTo(x, bbox.top + size * 0.6);
     ctx.closePath();
     ctx.fillStyle = colourOf(place);
-    ctx.globalAlpha = state.moment === null || (state.moment.place === place && state.moment.number === number) ? 1 : 0.3;
+    ctx.globalAlpha =
+      state.moment === null || (state.moment.place === place && state.moment.number === number)
+        ? 1
+        : 0.3;
     ctx.fill();
   });
   ctx.restore();
