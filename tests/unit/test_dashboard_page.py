@@ -35,7 +35,7 @@ from spikesieve.pages.document import LARGEST_BYTES
 from spikesieve.pages.unit_map import unit_map_page
 from spikesieve.spikes import SpikeTrains
 
-FULL = Detail(1, 6, 8)
+FULL = Detail(bins_together=1, n_moments=6)
 
 
 @st.composite

@@ -59,13 +59,12 @@ class Firing(NamedTuple):
 
 
 class Detail(NamedTuple):
-    """How much a page tells: bins that share one activation (their strongest), moments of each
-    latent, and labels of each variable whose triggered averages are kept.
+    """How much a page tells: bins that share one activation (their strongest), and moments of
+    each latent.
     """
 
     bins_together: int
     n_moments: int
-    n_labels: int
 
 
 def contents(tables: Tables, firing: Firing, detail: Detail, bin_s: float) -> dict:
@@ -99,7 +98,7 @@ def contents(tables: Tables, firing: Firing, detail: Detail, bin_s: float) -> di
             split_lane(tables.split),
         ],
         "tuning": tuning_curves(tables.tuning, ids),
-        "triggered": triggered_lines(tables.triggered, ids, detail.n_labels),
+        "triggered": triggered_lines(tables.triggered, ids),
         "units": units,
         "companions": companion_rows(tables.coactive, ids),
         "moments": {

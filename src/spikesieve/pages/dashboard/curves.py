@@ -34,15 +34,9 @@ def tuning_curves(tuning: pd.DataFrame, ids: Int[np.ndarray, "latent"]) -> list[
     return curves
 
 
-def triggered_lines(
-    triggered: pd.DataFrame, ids: Int[np.ndarray, "latent"], most_labels: int
-) -> dict:
-    """Return averages around the onsets of labels, those of each latent together.
+def triggered_lines(triggered: pd.DataFrame, ids: Int[np.ndarray, "latent"]) -> dict:
+    """Return averages around the onsets of labels, those of each latent together, highest first.
 
-    Of each latent and variable the ``most_labels`` whose averages rise highest are kept.
-
-    Returns
-    -------
     ``start`` (latents + 1) says which lines are whose; each has a ``variable``, a ``label``, ``n``
     events, and ``line``, of shape (line, lag, 2): ``mean, sem`` as shares of ``scale`` (line,).
     """
@@ -53,7 +47,6 @@ def triggered_lines(
     groups = groups.reset_index().sort_values(
         ["place", "variable", "highest"], ascending=[True, True, False], kind="stable"
     )
-    groups = groups[groups.groupby(["place", "variable"]).cumcount() < most_labels]
     lags = np.unique(rows["lag_s"])
     lines = np.full((len(groups), len(lags), 2), np.nan)
     known = pd.MultiIndex.from_frame(groups[keys])

@@ -29,14 +29,7 @@ SCRIPTS = (
 STYLES = ("uPlot.min.css", "dashboard.css")
 
 #: From most to least: the first with which the page is small enough is taken.
-DETAILS = (
-    Detail(bins_together=1, n_moments=6, n_labels=8),
-    Detail(bins_together=1, n_moments=4, n_labels=4),
-    Detail(bins_together=1, n_moments=3, n_labels=2),
-    Detail(bins_together=2, n_moments=3, n_labels=2),
-    Detail(bins_together=4, n_moments=3, n_labels=2),
-    Detail(bins_together=16, n_moments=2, n_labels=1),
-)
+DETAILS = (Detail(1, 6), Detail(1, 4), Detail(1, 3), Detail(2, 3), Detail(4, 3), Detail(16, 2))
 
 
 def dashboard_page(
