@@ -5,6 +5,9 @@ conditions.parquet, and a folder for each model and baseline with its tables of 
 """
 
 
+include: "meaning_inputs.smk"
+
+
 rule label_bins:
     input:
         counts=counts_of,

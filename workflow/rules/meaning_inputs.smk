@@ -97,3 +97,25 @@ def first_meaning(*names):
         return [latents_file(name).format(**names_) for name in names]
 
     return files
+
+
+def first_judged_run(name):
+    """Return an input function: this file of the first run of the model that a job is about."""
+    return lambda wildcards: judged_runs(name)(wildcards)[0]
+
+
+def nwb_of(wildcards):
+    """Return a recording's own NWB file, or its export as one."""
+    source = row_of(wildcards)["source"]
+    if source == "nwb":
+        return path_of(wildcards)
+    if source == "allen":
+        return allen_file(wildcards)
+    return f"results/exports/{wildcards.recording}/session.nwb"
+
+
+def latents_exports(wildcards):
+    """Return the exports of the first model of every recording that has spike times."""
+    pairs = [(name, models_of(name)[0]) for name in RECORDINGS if has_spikes(name)]
+    folders = [f"results/exports/{name}/{model}" for name, model in pairs]
+    return [f"{folder}/{what}" for folder in folders for what in ("latents.nwb", "phy")]

@@ -7,12 +7,14 @@ import pandas as pd
 from jaxtyping import Float
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from spikesieve.figures import style
 from spikesieve.figures.methods import (
+    OTHERS,
+    OURS,
     colour_of,
     draw_points,
-    explain_points,
     method_lines,
     method_rows,
     point_rows,
@@ -21,10 +23,10 @@ from spikesieve.figures.methods import (
 from spikesieve.figures.style import drawing_table, facts, header, part, rows
 
 #: Variables that fit side by side; of more, those are drawn that are decoded furthest above chance.
-MOST_VARIABLES = 5
+MOST_VARIABLES = 4
 #: What others are compared with.
 RAW = "raw"
-SCORES = {"balanced_accuracy": "Balanced accuracy", "r2": "R²"}
+SCORES = {"balanced_accuracy": "Bal. accuracy", "r2": "R²"}
 N_RESAMPLED = 2_000
 #: Scores below are drawn at the edge.
 LOWEST = -0.5
@@ -150,15 +152,31 @@ def draw_decoding(table: pd.DataFrame) -> Figure:
         name = style.shortened(variable["series"].replace("_", " "), 22)
         ax.set(title=f"{name}\n{classes}", xlabel=SCORES[score])
         _draw_differences(axes[1, number], table, number)
-        axes[1, number].set_xlabel(f"{SCORES[score]} more\nthan raw counts")
+        axes[1, number].set(title="less raw counts", xlabel=SCORES[score])
         if number:
             for row in (0, 1):
                 axes[row, number].set_yticklabels([])
-    axes[1, -1].set_axis_off()
+    axes[1, -1].remove()
+    has_matrix = int(len(part(table, "confusion")) > 0)
     _draw_confusion(axes[0, -1], table)
-    style.letter_panels([*axes[0, :n], *axes[1, :n], axes[0, -1]])
-    explain_points(figure, table)
+    style.letter_panels([*axes[0, :n], *axes[1, :n], axes[0, -1]][: 2 * n + has_matrix])
+    _explain(figure, table)
     return figure
+
+
+def _explain(figure: Figure, table: pd.DataFrame) -> None:
+    line = {"linestyle": "none", "color": style.GREY}
+    own = (("ours", "sparse autoencoder", OURS), ("others", "others", OTHERS))
+    there = set(part(table, "method")["label"])
+    entries = {text: Line2D([], [], color=c, linewidth=5) for k, text, c in own if k in there}
+    entries["all latents"] = Line2D([], [], marker="o", markersize=4, **line)
+    entries["best single latent"] = Line2D(
+        [], [], marker="D", markersize=4, markerfacecolor="none", **line
+    )
+    entries["chance to 95 %"] = Line2D([], [], color=style.PALE, linewidth=5)
+    entries["difference, 95 %"] = Line2D([], [], color=style.GREY, marker="o", markersize=4)
+    n = len(entries)
+    figure.legend(entries.values(), entries.keys(), loc="outside lower center", ncols=n)
 
 
 def _draw_others(ax: Axes, table: pd.DataFrame, number: int) -> None:
@@ -191,18 +209,18 @@ def _draw_differences(ax: Axes, table: pd.DataFrame, number: int) -> None:
 def _draw_confusion(ax: Axes, table: pd.DataFrame) -> None:
     about, cells, names = header(table), part(table, "confusion"), part(table, "confusion label")
     if cells.empty:
-        ax.set_axis_off()
+        ax.remove()
         return
     n = len(names)
     image = np.zeros((n, n))
     image[cells["y"].astype(int), cells["x"].astype(int)] = cells["label"].astype(float)
     shown = ax.imshow(image, cmap="cividis", vmin=0, vmax=max(image.max(), 1e-6), aspect="equal")
-    step = -(-n // 9)
-    ticks = names.iloc[::step]
-    text = [style.shortened(t, 12) for t in ticks["series"]]
-    ax.set_xticks(ticks["x"], text, rotation=90)
+    ticks = names.iloc[:: -(-n // 9)]
+    text = [style.shortened(t, 16) for t in ticks["series"]]
+    short = max(map(len, text)) <= 4
+    ax.set_xticks(ticks["x"], text if short else [""] * len(text))
     ax.set_yticks(ticks["x"], text)
-    ax.set(xlabel="Decoded", ylabel="True")
+    ax.set(xlabel="Decoded" if short else "Decoded (in the same order)", ylabel="True")
     who = pretty(about["confusion_of"])
     ax.set_title(f"{about['confusion_variable'].replace('_', ' ')},\n{who}")
     bar = ax.figure.colorbar(shown, ax=ax, fraction=0.05, pad=0.02)

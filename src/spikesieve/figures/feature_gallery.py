@@ -26,7 +26,7 @@ def feature_gallery_table(
     Latents with a name come first, by how well they tell their label, each label once while there
     are others; then those without a name, and those of which nothing is known, by density.
     """
-    seed = summary["seed"].min() if len(summary) else 0
+    seed = int(summary["seed"].min()) if len(summary) else 0
     summary = summary[(summary["seed"] == seed) & ~summary["dead"]]
     model = str(summary["model"].iloc[0]) if len(summary) else ""
     parts = [facts(recording=recording, model=model, seed=seed, n_active=len(summary))]
@@ -83,15 +83,13 @@ def _of_latent(name: str, latent: pd.Series, mine: pd.DataFrame, what: str) -> l
 
 def _caption(latent: pd.Series) -> str:
     if pd.isna(latent["variable"]):
-        return f"{latent['latent']}||active in {latent['density']:.1%} of bins"
+        return f"{latent['latent']}|no name|active in {latent['density']:.1%} of bins"
     match = f"{latent['variable'].replace('_', ' ')} = {latent['label']}"
-    name = match if latent["named"] else f"no name (best: {match})"
-    facts_ = f"AUROC {latent['auroc']:.2f} (chance {latent['chance_auroc']:.2f})"
-    if pd.notna(latent["p_corrected"]):
-        facts_ += f", p {latent['p_corrected']:.3f}"
-    if pd.notna(latent["stability"]):
-        facts_ += f", stability {latent['stability']:.2f}"
-    return f"{latent['latent']}|{name}|{facts_}"
+    lines = [style.shortened(match, 40) if latent["named"] else style.shortened(f"({match})", 40)]
+    lines.append(f"AUROC {latent['auroc']:.2f} (chance {latent['chance_auroc']:.2f})")
+    known = {"p": latent["p_corrected"], "stability": latent["stability"]}
+    lines.append(", ".join(f"{name} {v:.2g}" for name, v in known.items() if pd.notna(v)))
+    return "|".join([str(latent["latent"]), "" if latent["named"] else "no name", *lines])
 
 
 def _unit_text(unit: pd.Series) -> str:
@@ -104,21 +102,22 @@ def draw_feature_gallery(table: pd.DataFrame) -> Figure:
     """Draw the table of ``feature_gallery_table``."""
     about, latents = header(table), part(table, "latent")
     n = max(len(latents), 1)
-    figure = style.new_figure(18 + 33 * n)
+    figure = style.new_figure(16 + 37 * n)
     verdict = f"{about['n_named']} of {about['n_active']} active latents have a name"
     style.title_figure(figure, about["recording"], f"model {about['model']}: {verdict}")
-    axes = figure.subplots(n, 3, squeeze=False, width_ratios=[1.25, 1.1, 0.8])
     if latents.empty:
-        style.say(axes[0, 0], "No latent is active")
+        style.say(figure.subplots(), "No latent is active")
+        return figure
+    axes = figure.subplots(n, 3, squeeze=False, width_ratios=[1.25, 1.1, 0.8])
     for line, (_, latent) in zip(axes, latents.iterrows(), strict=False):
-        number, name, known = latent["label"].split("|")
+        number, name, *known = latent["label"].split("|")
         _draw_tuning(line[0], table, latent["series"])
         _draw_triggered(line[1], table, latent["series"])
         _draw_units(line[2], table, latent["series"])
-        title = f"$\\bf{{Latent\\ {number}}}$  {style.shortened(name, 44)}"
-        line[0].set_title(f"{title}\n{known}", loc="left")
+        title = f"$\\bf{{Latent\\ {number}}}$  {name}"
+        line[0].set_title("\n".join([title, *filter(None, known)]), loc="left")
     axes[-1, 1].set_xlabel("Time from its beginning (s)")
-    axes[-1, 2].set_xlabel("Weight (bar), loss when silenced (dot)")
+    axes[-1, 2].set_xlabel("Weight (bar), loss (dot)")
     return figure
 
 
@@ -145,9 +144,7 @@ def _draw_tuning(ax: Axes, table: pd.DataFrame, latent: str) -> None:
     ticks = means.iloc[::step]
     text = [style.shortened(t, 14) for t in ticks["label"]]
     crowded = max(map(len, text)) * len(text) > 40
-    ax.set_xticks(
-        ticks["x"], text, rotation=40 if crowded else 0, ha="right" if crowded else "center"
-    )
+    ax.set_xticks(ticks["x"], text, rotation=90 if crowded else 0)
     ax.set_ylabel("Activation")
 
 
@@ -171,7 +168,7 @@ def _grid(means: pd.DataFrame) -> tuple | None:
 def _draw_grid(ax: Axes, across: list[str], up: list[str], image: np.ndarray) -> None:
     shown = ax.imshow(image, cmap="cividis", origin="lower", aspect="equal", vmin=0)
     for axis, labels in (("x", across), ("y", up)):
-        step = -(-len(labels) // 5)
+        step = -(-len(labels) // 3)
         at = np.arange(0, len(labels), step)
         ax.set(**{f"{axis}ticks": at, f"{axis}ticklabels": [labels[i] for i in at]})
     bar = ax.figure.colorbar(shown, ax=ax, fraction=0.05, pad=0.02)
@@ -196,8 +193,8 @@ def _draw_triggered(ax: Axes, table: pd.DataFrame, latent: str) -> None:
     ax.axvline(0, color=style.BLACK, linestyle="--", linewidth=0.6, zorder=0)
     first = means.loc[~means["label"].str.startswith("other: "), "label"]
     if len(first):
-        text = style.shortened(first.iloc[0], 26)
-        ax.set_title(f"around the beginning of {text}\n(grey: other labels)", loc="left")
+        text = style.shortened(first.iloc[0], 20)
+        ax.set_title(f"when {text} begins\n(grey: other labels)", loc="left")
     ax.set_ylabel("Activation")
 
 
@@ -213,4 +210,4 @@ def _draw_units(ax: Axes, table: pd.DataFrame, latent: str) -> None:
     ax.set_yticks(units["y"], [style.shortened(t, 16) for t in units["label"]])
     ax.set_ylim(len(units) - 0.4, -0.6)
     ax.tick_params(axis="y", length=0)
-    ax.set_title("units (of the largest weight)", loc="left")
+    ax.set_title("units", loc="left")

@@ -121,7 +121,7 @@ def _draw_named(ax: Axes, table: pd.DataFrame) -> None:
     null = part(table, "named null")
     ax.scatter(null["x"], null["y"], 16, style.BLACK, marker="x", linewidths=0.9, zorder=5)
     for _, row in part(table, "named n").iterrows():
-        at = {"xycoords": ax.get_yaxis_transform(), "fontsize": 6, "ha": "left", "va": "center"}
+        at = {"xycoords": ax.get_yaxis_transform(), "fontsize": 6.5, "ha": "left", "va": "center"}
         ax.annotate(row["label"], (1.02, row["y"]), annotation_clip=False, **at)
     title = "Latents with a name" + ("\n(x: fitted on shifted counts)" if len(null) else "\n")
     ax.set(title=title, xlabel="Share of active latents", xlim=(-0.05, 1.02))

@@ -53,8 +53,8 @@ def coactive_table(
     -------
     Columns ``latent``, ``other``, ``jaccard`` (bins with both over bins with either), ``r``
     (Pearson's, of activations), ``is_parent``: ``other`` is active in at least half of the latent's
-    bins, twice as often as everywhere, and of a narrower level (without levels: active in at least
-    1.5 times as many bins).
+    bins, twice as often as everywhere, in no fewer bins, and of a narrower level (without levels:
+    in at least 1.5 times as many bins).
     """
     active = active_bins(latents)
     n = np.asarray(active.sum(axis=0)).ravel()
@@ -86,5 +86,8 @@ def _parents(both, n, n_bins: int, level) -> Bool[np.ndarray, "latent other"]:
     """Return whether ``other`` is a parent of ``latent``."""
     covered = np.divide(both, n[:, None], out=np.zeros_like(both), where=n[:, None] > 0)
     often = covered >= OFTENER * n / max(n_bins, 1)
-    general = n >= WIDER * n[:, None] if level is None else level < level[:, None]
+    if level is None:
+        general = n >= WIDER * n[:, None]
+    else:
+        general = (level < level[:, None]) & (n >= n[:, None])
     return (covered >= COVERS) & often & general & (both > 0)

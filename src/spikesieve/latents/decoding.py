@@ -15,7 +15,7 @@ from spikesieve.latents.features import Seen
 from spikesieve.latents.variables import Variable, rows_told
 
 #: A decoder is fitted on at most so many bins, evenly spread: more change little.
-MOST_BINS = 8_000
+MOST_BINS = 6_000
 #: A value that varies less in the test bins than this share of its spread elsewhere is not decoded.
 LEAST_SPREAD = 0.05
 

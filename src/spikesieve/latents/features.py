@@ -140,7 +140,7 @@ def _judged(group, choice: Seen, test: Seen, variable, lag: int, least_shift, se
         deviations[:, place], zero_rank[place], after.members[code], sign, area, shifts
     )
     scores, thresholds = [], []
-    for j, i, s in zip(place, code, sign, strict=True):
+    for j, i, s in zip(place.tolist(), code.tolist(), sign.tolist(), strict=True):
         was, now = (m[[i]].toarray()[0] > 0 for m in (before.members, after.members))
         threshold = best_threshold(column_of(chosen, j, s), was)
         thresholds.append(s * threshold)

@@ -8,7 +8,6 @@ sparse products.
 import numpy as np
 import scipy.sparse
 from jaxtyping import Float
-from scipy.stats import rankdata
 
 
 def rank_deviations(
@@ -21,14 +20,28 @@ def rank_deviations(
     columns = scipy.sparse.csc_array(latents, copy=True)
     columns.eliminate_zeros()
     columns = columns.astype(np.float64)
-    n_bins, zero = columns.shape[0], np.empty(columns.shape[1])
-    for latent in range(columns.shape[1]):
-        mine = slice(columns.indptr[latent], columns.indptr[latent + 1])
-        values = columns.data[mine]
-        n_zeros, n_below = n_bins - len(values), int((values < 0).sum())
-        zero[latent] = n_below + (n_zeros + 1) / 2
-        columns.data[mine] = rankdata(values) + n_zeros * (values > 0) - zero[latent]
+    n_active, value = np.diff(columns.indptr), columns.data
+    latent = np.repeat(np.arange(columns.shape[1]), n_active)
+    n_zeros = columns.shape[0] - n_active
+    n_below = np.bincount(latent[value < 0], minlength=len(n_active))
+    zero = n_below + (n_zeros + 1) / 2
+    rank = _ranks_within(latent, value, columns.indptr)
+    columns.data = rank + n_zeros[latent] * (value > 0) - zero[latent]
     return columns, zero
+
+
+def _ranks_within(latent, value, first) -> Float[np.ndarray, "active"]:
+    """Return the rank of each value among those of its latent; ties share their mean."""
+    order = np.lexsort((value, latent))
+    place = np.arange(len(order)) - first[latent] + 1.0  # lexsort keeps latents together
+    ordered = value[order]
+    new = np.ones(len(order), bool)
+    new[1:] = (ordered[1:] != ordered[:-1]) | (latent[1:] != latent[:-1])
+    tie = np.cumsum(new) - 1
+    mean = np.bincount(tie, place) / np.maximum(np.bincount(tie), 1)
+    rank = np.empty(len(order))
+    rank[order] = mean[tie]
+    return rank
 
 
 def areas(

@@ -12,8 +12,8 @@ from spikesieve.latents.products import products
 
 #: Units of a latent that are listed: those of the largest weights.
 LISTED = 20
-#: Bins of its strongest activity in which a latent's units are silenced.
-ABLATED = 3
+#: Bins in which a latent's units are silenced, evenly spread over those in which it is active.
+ABLATED = 5
 #: At most so many bins are read again, for all units together: the rarest latents stay unknown.
 ABLATED_BINS = 150_000
 _RIDGE = 1e-3
@@ -42,7 +42,7 @@ def ablations(
     bins: Int[np.ndarray, "bin"],
     latents: scipy.sparse.csr_array,
 ) -> Float[np.ndarray, "latent unit"]:
-    """Return the mean change of each latent where it is most active, when a unit is silenced.
+    """Return the mean change of each latent where it is active, when a unit is silenced.
 
     Parameters
     ----------
@@ -51,8 +51,8 @@ def ablations(
 
     Returns
     -------
-    Change of activation (negative: the unit drives the latent), over the ``ABLATED`` strongest bins
-    of each latent, or fewer where ``ABLATED_BINS`` asks for that; NaN where it was not told.
+    Change of activation (negative: the unit drives the latent), over ``ABLATED`` active bins of
+    each latent, or fewer where ``ABLATED_BINS`` asks for that; NaN where it was not told.
     """
     judged, read = _places(latents, around, max(1, ABLATED_BINS // max(counts.shape[1], 1)))
     found = np.full((latents.shape[1], counts.shape[1]), np.nan)
@@ -81,29 +81,30 @@ def _places(
 ) -> tuple[scipy.sparse.csr_array, Bool[np.ndarray, "bin"]]:
     """Return in which bins each latent is judged, and the at most ``most`` bins to read for that.
 
-    First the strongest bin of every latent, then the second...; busy latents come first.
+    First one bin of every latent, then another...; busy latents come first.
     """
     columns = scipy.sparse.csc_array(latents)
     n_active = np.diff(columns.indptr)
     busiest = [j for j in np.argsort(-n_active, kind="stable") if n_active[j]]
-    strongest = {}
+    spread = {}
     for j in busiest:
         mine = slice(columns.indptr[j], columns.indptr[j + 1])
-        order = np.argsort(-np.abs(columns.data[mine]), kind="stable")[:ABLATED]
-        strongest[j] = columns.indices[mine][order]
+        own = np.sort(columns.indices[mine])
+        spread[j] = own[(np.arange(ABLATED) * 2 + 1) * len(own) // (2 * ABLATED)]
     place, latent, read = [], [], np.zeros(latents.shape[0], bool)
     n_read = 0
     for turn in range(ABLATED):
-        for j in (j for j in busiest if len(strongest[j]) > turn):
-            bin_ = strongest[j][turn]
+        for j in busiest:
+            bin_ = int(spread[j][turn])
             window = slice(max(bin_ - around, 0), bin_ + around + 1)
             new = int((~read[window]).sum())
             if n_read + new <= most:
                 read[window], n_read = True, n_read + new
                 place.append(bin_)
                 latent.append(j)
-    ones = np.ones(len(place))
-    return scipy.sparse.csr_array((ones, (place, latent)), latents.shape), read
+    judged = scipy.sparse.csr_array((np.ones(len(place)), (place, latent)), latents.shape)
+    judged.data[:] = 1  # of fewer active bins than turns, some are drawn twice
+    return judged, read
 
 
 def sources_table(
