@@ -191,6 +191,8 @@ def test_search_finds_numbers_words_and_flags(shown, tables):
     assert sorted(found) == sorted(expected)
     assert text(shown, "#found") == f"{len(found)} of {N_LATENTS}"
     assert sorted(search(shown, "parent")) == [0]
+    found = search(shown, '"place = 0, 10"')
+    assert sorted(found) == sorted(summary.query("label == '0, 10'")["latent"])
     assert search(shown, "nothing like it") == []
     shown.press("ArrowDown")
     assert chosen(shown)[0] == 17

@@ -126,6 +126,7 @@ function wordsOf(place) {
 
 // A number means the latent, or a whole word of its name; other words may be parts of words.
 function fits({ latent, text }, token) {
+  if (token.startsWith('"')) return text.includes(token.replaceAll('"', ""));
   if (!/^#?\d+$/.test(token)) return text.includes(token);
   const number = token.replace("#", "");
   return latent === Number(number) || (token === number && text.split(/[\s=]+/).includes(number));
@@ -135,7 +136,7 @@ function listAgain() {
   const asked = byId("search")
     .value.toLowerCase()
     .replace(/level\s+(?=\d)/g, "level:");
-  const tokens = asked.split(/\s+/).filter(Boolean);
+  const tokens = asked.match(/"[^"]*"|\S+/g) ?? []; // words, and phrases in quotation marks
   const values =
     sorting.key === "name" ? rows.map((_, place) => latentName(place)) : data.latents[sorting.key];
   order = rows
