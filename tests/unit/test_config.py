@@ -283,6 +283,20 @@ def test_the_schema_knows_the_names_that_the_library_knows(schemas):
     assert {*Settings._fields} - {"seed"} == {*sae} - {*SHARED} - {"n_instances"}
 
 
+def test_a_model_may_not_be_called_like_a_baseline(schemas):
+    """Their results lie side by side, in folders of these names."""
+    for name in ("pca", "raw"):
+        text = errors_of({"recordings": [ROW], "sae": {"models": {name: {}}}}, schemas)
+        assert f"sae.models.{name}: a baseline has this name" in text
+    own = {"overrides": {"a": {"sae": {"models": {"nmf": {}}}}}}
+    assert "sae.models.nmf" in errors_of({"recordings": [ROW]} | own, schemas)
+
+
+def test_joint_variables_say_of_what(schemas):
+    given = {"recordings": [ROW], "meaning": {"joint": {"place": {"levels": 3}}}}
+    assert "meaning.joint.place: 'of' is a required property" in errors_of(given, schemas)
+
+
 @pytest.mark.parametrize(
     "name", ["a b; rm -rf $HOME", "../up", "-dash", "a/b", "", "a\n", "x" * 101]
 )

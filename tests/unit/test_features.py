@@ -2,6 +2,7 @@
 
 import meaning_samples as samples
 import numpy as np
+import pandas as pd
 import pytest
 import scipy.sparse
 from hypothesis import given, settings
@@ -166,6 +167,25 @@ def test_each_label_finds_its_latent(features):
     lowest = by_label.loc["speed"].iloc[0]
     assert lowest["sign"] == -1  # slow is told by silence
     assert lowest["named"]
+
+
+def test_of_two_labels_the_one_that_activates_gives_the_name():
+    rng = np.random.default_rng(0)
+    on = np.repeat(rng.random(samples.N_BINS // 10) < 0.5, 10)
+    lamp = pd.DataFrame(
+        {
+            "variable": "lamp",
+            "kind": "class",
+            "bin": np.arange(samples.N_BINS),
+            "event": np.cumsum(np.diff(on, prepend=on[0])),
+            "value": np.nan,
+            "label": np.where(on, "1", "0"),
+            "order": on.astype(np.int32),
+        }
+    )
+    activations = (on & (rng.random(samples.N_BINS) < 0.6))[:, None].astype(float)
+    found = judged(activations, lamp).query("chosen_by == 'latent'").iloc[0]
+    assert (found["label"], found["sign"], found["named"]) == ("1", 1, True)
 
 
 def test_a_name_takes_effect_significance_and_stability(conditions):

@@ -112,7 +112,7 @@ def test_the_report_holds_each_figure_with_its_caption(project):
             archive.read(n).decode(errors="replace") for n in names if n.endswith((".html", ".js"))
         )
     drawn = {p.parent.name for p in project.glob("results/figures/*/tiny.png")}
-    assert len(drawn) == 11
+    assert len(drawn) == 14
     for figure in drawn:
         assert f"results/figures/{figure}/tiny.png" in page, figure
     assert sum(n.endswith(".png") for n in names) >= len(drawn)

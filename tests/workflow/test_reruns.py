@@ -21,7 +21,7 @@ UNITS = {"filter_units": 1}
 COUNTS = {"bin_counts": 2}
 OVERVIEW, QUALITY = {"figure_overview_of": 1}, {"figure_unit_quality_of": 1}
 COUNTS_FIGURE = {"figure_counts_of": 1}
-PCA, BASELINES = {"fit_baseline": 1}, {"fit_baseline": 2}
+PCA, BASELINES = {"fit_baseline": 1}, {"fit_baseline": 3}
 SWEEP = {"sweep_sae": 1, "choose_sae": 1, "figure_sae_sweep_of": 1}
 SAE = {"train_sae": 4, "judge_sae": 2}
 ONE_MODEL, ONE_SEED = {"train_sae": 2, "judge_sae": 1}, {"train_sae": 2, "judge_sae": 2}
@@ -30,11 +30,18 @@ RECOVERY = {"score_planted": 1, "figure_recovery_of": 1}
 METHODS = {"figure_reconstruction_of": 1, "figure_cosmoothing_of": 1} | RECOVERY
 STABILITY = {"figure_sae_stability_of": 1}
 MODELS = {"figure_sae_density_of": 1, "figure_sae_levels_of": 1} | STABILITY
+COMPARED = {"figure_decoding_of": 1, "figure_method_comparison_of": 1}
+NAMES = {"judge_meaning_of_null": 1, "figure_feature_gallery_of": 1} | COMPARED
+# Latents of all methods, of both models, and of one model or baseline.
+ALL_MEANING = {"judge_meaning": 4} | NAMES
+MODELS_MEANING, ONE_MEANING = ALL_MEANING | {"judge_meaning": 2}, COMPARED | {"judge_meaning": 1}
+FIRST_MEANING = NAMES | {"judge_meaning": 1}
+LABELS = {"label_bins": 1}
 OF_ALL_MODELS = METHODS | MODELS
 OF_FIRST_MODEL = OF_ALL_MODELS | {"figure_sae_training_of": 1}
-FROM_MODELS = SAE | NULLS | OF_FIRST_MODEL
-FIRST_MODEL = ONE_MODEL | NULLS | OF_FIRST_MODEL
-FROM_COUNTS = COUNTS | COUNTS_FIGURE | BASELINES | SWEEP | FROM_MODELS
+FROM_MODELS = SAE | NULLS | OF_FIRST_MODEL | MODELS_MEANING
+FIRST_MODEL = ONE_MODEL | NULLS | OF_FIRST_MODEL | FIRST_MEANING
+FROM_COUNTS = COUNTS | COUNTS_FIGURE | BASELINES | SWEEP | FROM_MODELS | LABELS | ALL_MEANING
 EVERYTHING = INGEST | UNITS | OVERVIEW | QUALITY | FROM_COUNTS
 
 MINI = TINY["sae"]["models"]["mini"]
@@ -75,21 +82,29 @@ def test_a_fresh_project_wants_everything(tmp_path):
         ({"units": {"min_firing_rate_hz": 1.0}}, UNITS | OVERVIEW | QUALITY | FROM_COUNTS),
         ({"counts": {"gap_s": 0.5}}, FROM_COUNTS),
         ({"counts": {"extra_bin_ms": [200]}}, {"bin_counts": 1} | COUNTS_FIGURE),
-        ({"baselines": {"n_components": 3}}, PCA | METHODS),
-        ({"overrides": {"tiny": {"baselines": {"n_components": 3}}}}, PCA | METHODS),
+        ({"baselines": {"n_components": 3}}, PCA | METHODS | ONE_MEANING),
+        ({"overrides": {"tiny": {"baselines": {"n_components": 3}}}}, PCA | METHODS | ONE_MEANING),
+        ({"meaning": {"effect": 0.2}}, ALL_MEANING),
+        ({"overrides": {"tiny": {"meaning": {"quantiles": 3}}}}, LABELS | ALL_MEANING),
         ({"sae": {"n_steps": 60}}, FROM_MODELS),
         ({"sae": {"normalisation": "max_unit"}}, SWEEP | FIRST_MODEL),
         ({"overrides": {"tiny": {"sae": {"loss": "asymmetric"}}}}, SWEEP | FIRST_MODEL),
         (
             {"sae": {"n_seeds": 3}},
-            ONE_SEED | {"train_null": 1, "judge_null": 1} | OF_FIRST_MODEL,
+            ONE_SEED | {"train_null": 1, "judge_null": 1} | OF_FIRST_MODEL | MODELS_MEANING,
         ),
-        ({"sae": {"nulls": []}}, {"figure_sae_stability_of": 1}),
+        (
+            {"sae": {"nulls": []}},
+            {"figure_sae_stability_of": 1, "figure_method_comparison_of": 1},
+        ),
         (
             {"sae": {"models": {"default": {}, "mini": MINI | {"k": 5, "levels": []}}}},
-            ONE_MODEL | OF_ALL_MODELS,
+            ONE_MODEL | OF_ALL_MODELS | ONE_MEANING,
         ),
-        ({"sae": {"models": TINY["sae"]["models"] | {"third": MINI}}}, ONE_MODEL | OF_ALL_MODELS),
+        (
+            {"sae": {"models": TINY["sae"]["models"] | {"third": MINI}}},
+            ONE_MODEL | OF_ALL_MODELS | ONE_MEANING,
+        ),
         ({"sweep": {"k": [2, 4]}}, SWEEP | FIRST_MODEL),
         ({"sweep": {"n_latents": [16, 24]}}, SWEEP | FIRST_MODEL),
     ],
@@ -115,11 +130,18 @@ def test_an_added_recording_runs_alone(project):
         ("src/spikesieve/figures/counts.py", COUNTS_FIGURE),
         ("src/spikesieve/figures/overview.py", OVERVIEW),
         ("src/spikesieve/binning.py", FROM_COUNTS),
-        ("src/spikesieve/baselines/pca.py", BASELINES | METHODS),
-        ("src/spikesieve/sae/training.py", SWEEP | FROM_MODELS),
+        ("src/spikesieve/baselines/pca.py", BASELINES | METHODS | COMPARED | {"judge_meaning": 2}),
+        # Meaning of all methods is judged by one script, which runs networks again.
+        ("src/spikesieve/sae/training.py", SWEEP | FROM_MODELS | ALL_MEANING),
         ("src/spikesieve/sae/sweep.py", SWEEP | FIRST_MODEL),
-        ("src/spikesieve/cosmoothing.py", BASELINES | SWEEP | FROM_MODELS),
-        ("src/spikesieve/sae/pruning.py", {"judge_sae": 2, "judge_null": 1} | RECOVERY | STABILITY),
+        ("src/spikesieve/cosmoothing.py", BASELINES | SWEEP | FROM_MODELS | ALL_MEANING),
+        (
+            "src/spikesieve/sae/pruning.py",
+            {"judge_sae": 2, "judge_null": 1} | RECOVERY | STABILITY | MODELS_MEANING,
+        ),
+        ("src/spikesieve/latents/labelling.py", LABELS | ALL_MEANING),
+        ("src/spikesieve/latents/chance.py", ALL_MEANING),
+        ("src/spikesieve/figures/decoding.py", {"figure_decoding_of": 1}),
         ("src/spikesieve/figures/sae_levels.py", {"figure_sae_levels_of": 1}),
         ("src/spikesieve/units.py", UNITS | OVERVIEW | QUALITY | FROM_COUNTS),
         ("workflow/scripts/filter_units.py", UNITS | OVERVIEW | QUALITY | FROM_COUNTS),

@@ -98,7 +98,9 @@ def _chosen(choice: Seen, test: Seen, variables, lags, min_bins: int) -> pd.Data
     code = np.concatenate([np.arange(len(v.labels)) for v in variables])
     tried = np.abs(area).max(axis=1) > 0
     latent, label = np.arange(len(alive)), np.flatnonzero(tried)
-    every_label, every_latent = np.abs(area).argmax(axis=0), np.abs(area).argmax(axis=1)
+    # Of two labels either tells as much as the other: being active is what names, not being silent.
+    strength = np.abs(area) + 1e-9 * (area > 0)
+    every_label, every_latent = strength.argmax(axis=0), strength.argmax(axis=1)
     chosen = [("latent", every_label, latent), ("label", label, every_latent[label])]
     return pd.concat(
         [
