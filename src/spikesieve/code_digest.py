@@ -3,7 +3,8 @@
 Snakemake reruns a rule when its params change. With this digest among them, an edit anywhere in
 the import closure of a script reruns exactly the rules whose script imports the edited module,
 and rewording a comment reruns nothing. Files of another kind that a module has beside it under its
-own name (``unit_map.js`` of ``unit_map.py``: what its page runs) count as they are.
+own name (``unit_map.js`` of ``unit_map.py``: what its page runs) count as they are; those that bear
+no module's name belong to the package that they lie in.
 """
 
 import ast
@@ -45,9 +46,13 @@ def _file_of(module: str, root: Path) -> Path | None:
 
 
 def _files_beside(file: Path) -> list[Path]:
-    """Return the files that differ from a module's own in their suffix only."""
-    same = (p for p in file.parent.glob(f"{file.stem}.*") if p.stem == file.stem)
-    return sorted(p for p in same if p.suffix in _BESIDE)
+    """Return the files that differ from a module's own in their suffix only; of a package, those
+    in its folder that are beside no module.
+    """
+    inside = sorted(p for p in file.parent.iterdir() if p.suffix in _BESIDE)
+    if file.name == "__init__.py":
+        return [p for p in inside if not p.with_suffix(".py").is_file()]
+    return [p for p in inside if p.stem == file.stem]
 
 
 def _imports(file: Path, root: Path) -> set[str]:

@@ -29,7 +29,9 @@ FLAGS = (
 )
 TIMEOUT_S = 60
 KEYS = {"Tab": 9, "Enter": 13, "Escape": 27, "PageUp": 33, "PageDown": 34}
+KEYS |= {"End": 35, "Home": 36}
 KEYS |= {"ArrowLeft": 37, "ArrowUp": 38, "ArrowRight": 39, "ArrowDown": 40}
+SHIFT = 8
 
 
 class Page:
@@ -105,12 +107,31 @@ class Page:
         """Move the mouse onto an element."""
         self.mouse("Moved", *self.middle(selector))
 
-    def click(self, selector: str) -> None:
-        """Move the mouse onto an element and press its button once."""
+    def click(self, selector: str, *, times: int = 1, modifiers: int = 0) -> None:
+        """Move the mouse onto an element and press its button: once, or twice for a double click.
+
+        ``modifiers`` are keys that are held down meanwhile (``SHIFT``).
+        """
         place = self.middle(selector)
         self.mouse("Moved", *place)
-        for kind in ("Pressed", "Released"):
-            self.mouse(kind, *place, button="left", clickCount=1)
+        for count in range(1, times + 1):
+            for kind in ("Pressed", "Released"):
+                self.mouse(kind, *place, button="left", clickCount=count, modifiers=modifiers)
+
+    def drag(self, start: tuple[float, float], stop: tuple[float, float]) -> None:
+        """Press the mouse's button at one place of the window and let go at another."""
+        self.mouse("Moved", *start)
+        self.mouse("Pressed", *start, button="left", clickCount=1)
+        self.mouse("Moved", *stop, button="left")
+        self.mouse("Released", *stop, button="left", clickCount=1)
+
+    def write(self, text: str) -> None:
+        """Put text into the field that has the focus."""
+        self.call("Input.insertText", text=text)
+
+    def keep_downloads(self, folder: Path) -> None:
+        """Let the page save files, into ``folder``."""
+        self.call("Page.setDownloadBehavior", behavior="allow", downloadPath=str(folder))
 
     def tap(self, selector: str) -> None:
         """Touch an element with a finger."""
@@ -123,8 +144,10 @@ class Page:
     def press(self, *keys: str) -> None:
         """Press and let go keys, one after the other."""
         for key in keys:
-            named = {"key": key, "code": key, "windowsVirtualKeyCode": KEYS[key]}
-            more = {"text": "\r"} if key == "Enter" else {}
+            number = KEYS[key] if key in KEYS else ord(key.upper())
+            named = {"key": key, "code": key, "windowsVirtualKeyCode": number}
+            text = "\r" if key == "Enter" else key if len(key) == 1 else None
+            more = {"text": text} if text else {}
             self.call("Input.dispatchKeyEvent", type="keyDown", **named, **more)
             self.call("Input.dispatchKeyEvent", type="keyUp", **named)
 

@@ -58,12 +58,13 @@ def test_words_and_layout_and_strangers_do_not(digest, file, old, new):
 
 
 def test_what_a_page_runs_counts(digest):
-    script, other = "src/spikesieve/deep/c.js", "src/spikesieve/deep/other.js"
-    one = digest(**{script: "f()"})
-    assert one != digest()
-    assert digest(**{script: "f()"}) == one
-    assert digest(**{script: "g()"}) != one
-    assert digest(**{other: "f()"}) == digest()
+    for script in ("src/spikesieve/deep/c.js", "src/spikesieve/deep/of_package.js"):
+        one = digest(**{script: "f()"})
+        assert one != digest()
+        assert digest(**{script: "f()"}) == one
+        assert digest(**{script: "g()"}) != one
+    for other in ("src/spikesieve/unused.js", "src/spikesieve/other/of_package.js"):
+        assert digest(**{other: "f()"}) == digest()
 
 
 def test_the_place_of_the_files_does_not_count(tmp_path):

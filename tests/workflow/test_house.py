@@ -116,3 +116,4 @@ def test_the_report_holds_each_figure_with_its_caption(project):
     for figure in drawn:
         assert f"results/figures/{figure}/tiny.png" in page, figure
     assert sum(n.endswith(".png") for n in names) >= len(drawn)
+    assert "results/dashboard/tiny.html" in page

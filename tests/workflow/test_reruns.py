@@ -31,7 +31,8 @@ METHODS = {"figure_reconstruction_of": 1, "figure_cosmoothing_of": 1} | RECOVERY
 STABILITY = {"figure_sae_stability_of": 1}
 MODELS = {"figure_sae_density_of": 1, "figure_sae_levels_of": 1} | STABILITY
 COMPARED = {"figure_decoding_of": 1, "figure_method_comparison_of": 1}
-NAMES = {"judge_meaning_of_null": 1, "figure_feature_gallery_of": 1} | COMPARED
+PAGE = {"dashboard": 1}
+NAMES = {"judge_meaning_of_null": 1, "figure_feature_gallery_of": 1} | COMPARED | PAGE
 # Latents of all methods, of both models, and of one model or baseline.
 ALL_MEANING = {"judge_meaning": 4} | NAMES
 MODELS_MEANING, ONE_MEANING = ALL_MEANING | {"judge_meaning": 2}, COMPARED | {"judge_meaning": 1}
@@ -142,6 +143,8 @@ def test_an_added_recording_runs_alone(project):
         ("src/spikesieve/latents/labelling.py", LABELS | ALL_MEANING),
         ("src/spikesieve/latents/chance.py", ALL_MEANING),
         ("src/spikesieve/figures/decoding.py", {"figure_decoding_of": 1}),
+        ("src/spikesieve/pages/dashboard/lanes.py", PAGE),
+        ("src/spikesieve/pages/dashboard/time.js", PAGE),
         ("src/spikesieve/figures/sae_levels.py", {"figure_sae_levels_of": 1}),
         ("src/spikesieve/units.py", UNITS | OVERVIEW | QUALITY | FROM_COUNTS),
         ("workflow/scripts/filter_units.py", UNITS | OVERVIEW | QUALITY | FROM_COUNTS),

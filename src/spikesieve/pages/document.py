@@ -4,6 +4,8 @@ import base64
 import hashlib
 import html
 import json
+import re
+from collections.abc import Sequence
 from os import PathLike
 
 from spikesieve.errors import InputError
@@ -30,8 +32,19 @@ _PAGE = """<!DOCTYPE html>
 </html>
 """
 
+_ALLOWED = "script-src {script}; style-src {style}"
+_ALLOWED_PATTERN = re.compile(r"script-src (?P<script>[^;]*); style-src (?P<style>[^\"]*)")
 
-def document(title: str, body: str, data: dict, *, style: str, script: str) -> str:
+
+def document(
+    title: str,
+    body: str,
+    data: dict,
+    *,
+    style: str,
+    script: str,
+    inside: Sequence[str] = (),
+) -> str:
     """Return a whole HTML page.
 
     The browser is told to run this script and style alone and to fetch nothing, so that no text
@@ -41,8 +54,12 @@ def document(title: str, body: str, data: dict, *, style: str, script: str) -> s
     ----------
     title : plain text. ``body`` : HTML, whose author has escaped the text in it (``text``).
     data : what ``JSON.parse`` of the element ``data`` gives the script; no NaN (JSON has none).
+    inside : whole pages that this one shows in frames (``srcdoc``). What a page allows binds its
+        frames too, so that it has to allow their scripts and styles.
     """
-    allowed = f"script-src {_hash(script)}; style-src {_hash(style)}"
+    own = _ALLOWED.format(script=_hash(script), style=_hash(style))
+    each = [_ALLOWED_PATTERN.search(policy).groupdict() for policy in (own, *inside)]
+    allowed = _ALLOWED.format(**{kind: " ".join(e[kind] for e in each) for kind in each[0]})
     return _PAGE.format(
         allowed=allowed,
         title=text(title),
