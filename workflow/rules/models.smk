@@ -7,10 +7,28 @@ def null_file(name):
 
 
 def baseline_settings(wildcards):
-    """Return what a baseline takes of the configuration as JSON; the mean takes nothing."""
-    settings = CONFIG.of(wildcards.recording)["baselines"]
-    taken = {key: value for key, value in settings.items() if key != "methods"}
-    return canonical({} if wildcards.method == "mean" else taken)
+    """Return what a baseline takes of the configuration as JSON."""
+    return canonical(settings_of_method(CONFIG.of(wildcards.recording), wildcards.method))
+
+
+def baseline_tables(wildcards):
+    """Return the tables, beside counts, that a method needs: trials, or labels of bins."""
+    needed = {
+        "slicetca": {"intervals": table("intervals")},
+        "cebra_behaviour": {"conditions": "results/latents/{recording}/conditions.parquet"},
+    }
+    paths = needed.get(base_name(wildcards.method), {})
+    return {name: path.format(recording=wildcards.recording) for name, path in paths.items()}
+
+
+def baseline_options(wildcards):
+    """Return the command-line options that name these tables."""
+    return " ".join(f"--{n} {shlex.quote(p)}" for n, p in baseline_tables(wildcards).items())
+
+
+def baseline_minutes(wildcards):
+    """Return how long a fit may take, tuning included."""
+    return 480 if base_name(wildcards.method) in DEEP else 60
 
 
 def sae_settings(wildcards):
@@ -71,14 +89,50 @@ def all_runs(name):
 
     def files(wildcards):
         recording = wildcards.recording
-        methods = CONFIG.of(recording)["baselines"]["methods"]
+        section = CONFIG.of(recording)["baselines"]
         names = {"recording": recording, "seed": seeds_of(recording)}
+        fits = {"method": section["methods"], "seed": range(section["n_seeds"])}
         return [
-            *expand(baseline_file(name), recording=recording, method=methods, seed=0),
+            *expand(baseline_file(name), recording=recording, **fits),
             *expand(sae_file(name), model=models_of(recording), **names),
         ]
 
     return files
+
+
+def runs_and_nulls(name):
+    """Return an input function: this file of every run, controls of all methods among them."""
+
+    def files(wildcards):
+        recording = wildcards.recording
+        of, first = CONFIG.of(recording), models_of(recording)[0]
+        fits = {"method": of["baselines"]["methods"], "seed": range(of["baselines"]["n_seeds"])}
+        sae = {"model": first, "null": of["sae"]["nulls"], "seed": seeds_of(recording)}
+        null = of["baselines"]["nulls"]
+        return [
+            *all_runs(name)(wildcards),
+            *expand(baseline_null_file(name), recording=recording, null=null, **fits),
+            *expand(null_file(name), recording=recording, **sae),
+        ]
+
+    return files
+
+
+def benchmarks_of_runs(wildcards):
+    """Return Snakemake's benchmark of each run of ``runs_and_nulls``, in the same order."""
+    of_rule = {"baselines": "fit_baseline", "sae": "train_sae"}
+    paths = []
+    for metrics in runs_and_nulls("metrics.parquet")(wildcards):
+        kind, recording, name, *more = Path(metrics).parts[1:-1]
+        stage = of_rule.get(kind) or ("fit_baseline_null" if name in ALL_NAMES else "train_null")
+        rest = "/".join([recording, name, *more])
+        paths.append(f"results/benchmarks/rules/{stage}/{rest}.tsv")
+    return paths
+
+
+def benchmark_options(wildcards, input):
+    """Return the command-line options that name these benchmarks."""
+    return " ".join(f"--benchmark {shlex.quote(path)}" for path in input.benchmarks)
 
 
 def first_model_runs(name):

@@ -7,8 +7,8 @@ from typing import Annotated
 import typer
 
 from spikesieve.baselines.methods import method_fit
-from spikesieve.baselines.names import ALL_NAMES
 from spikesieve.fitting import fit_and_score
+from spikesieve.method_names import ALL_NAMES
 
 app = typer.Typer(pretty_exceptions_enable=False, add_completion=False)
 

@@ -20,9 +20,9 @@ from spikesieve.baselines.behaviour import Behaviour
 from spikesieve.baselines.pairs import Draw, class_pairs, time_pairs, value_pairs
 from spikesieve.baselines.preparing import number_of_components, prepare
 from spikesieve.baselines.readout import fit_readout, hidden_readout
+from spikesieve.baselines.storing import save_numbers
 from spikesieve.errors import InputError
 from spikesieve.fitting import Fitted
-from spikesieve.sae.checkpoints import save_model
 
 _BINS_AT_ONCE = 4096
 _STEPS_A_ROW = 50
@@ -95,7 +95,7 @@ def fit_cebra(
 
     def save(folder: Path, about: dict) -> None:
         told = behaviour.variables if behaviour else []
-        save_model(folder, model.state_dict(), {"network": network, "told": told} | about)
+        save_numbers(folder, model.state_dict(), {"network": network, "told": told} | about)
 
     method = "cebra_time" if behaviour is None else "cebra_behaviour"
     name = f"{method}{n_components}"

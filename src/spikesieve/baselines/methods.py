@@ -11,11 +11,11 @@ from jaxtyping import Int, Real
 
 from spikesieve.backtransform import unbiased
 from spikesieve.baselines import BASELINES
-from spikesieve.baselines.names import ALL_NAMES, DEEP, LISTS, SMOOTHED, base_name
 from spikesieve.cosmoothing import cosmooth
 from spikesieve.count_table import read_counts_table
 from spikesieve.errors import InputError, suggest
 from spikesieve.fitting import Block, Fitted
+from spikesieve.method_names import ALL_NAMES, DEEP, LISTS, SMOOTHED, base_name
 from spikesieve.recording import read_table
 
 

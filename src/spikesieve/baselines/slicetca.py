@@ -10,10 +10,10 @@ from jaxtyping import Float, Int, Real
 from spikesieve.baselines.decomposing import choose_ranks, decompose
 from spikesieve.baselines.preparing import number_of_components, prepare
 from spikesieve.baselines.slices import infer_trials, latents_of, trial_model
+from spikesieve.baselines.storing import save_numbers
 from spikesieve.baselines.trials import Trials, trial_tensor, whole_trials
 from spikesieve.errors import InputError
 from spikesieve.fitting import Fitted
-from spikesieve.sae.checkpoints import save_model
 
 #: With fewer trials there is nothing to tell components of trials by.
 LEAST_TRIALS = 8
@@ -91,7 +91,7 @@ def fit_slicetca(
 
     def save(folder: Path, about: dict) -> None:
         kept = {name: torch.from_numpy(part) for name, part in model.slices._asdict().items()}
-        save_model(folder, kept, {"ranks": list(ranks), "trials": trials.name} | about)
+        save_numbers(folder, kept, {"ranks": list(ranks), "trials": trials.name} | about)
 
     name = f"slicetca{sum(ranks)}"
     return Fitted("slicetca", name, transform, None, predict_hidden, save, expect=expect)

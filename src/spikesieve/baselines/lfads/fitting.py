@@ -12,9 +12,9 @@ from spikesieve.baselines.lfads.settings import LfadsSettings, lfads_settings
 from spikesieve.baselines.lfads.training import Windows, train_lfads
 from spikesieve.baselines.lfads.windows import EMPTY, cut_windows, fill_windows, join_windows
 from spikesieve.baselines.preparing import Preparation, number_of_components, prepare
+from spikesieve.baselines.storing import save_numbers
 from spikesieve.errors import InputError
 from spikesieve.fitting import Block, Fitted
-from spikesieve.sae.checkpoints import save_model
 
 _WINDOWS_AT_ONCE = 256
 _HIGHEST_LOG_RATE = 10.0
@@ -75,7 +75,7 @@ def fit_lfads(
         return _rates(network, factors)[:, hidden]
 
     def save(folder: Path, about: dict) -> None:
-        save_model(folder, network.state_dict(), {"lfads": s._asdict()} | about)
+        save_numbers(folder, network.state_dict(), {"lfads": s._asdict()} | about)
 
     model = f"lfads{s.n_factors}"
     return Fitted("lfads", model, transform, reconstruct, predict_hidden, save, history)
