@@ -120,11 +120,11 @@ def runs_and_nulls(name):
 
 def benchmarks_of_runs(wildcards):
     """Return Snakemake's benchmark of each run of ``runs_and_nulls``, in the same order."""
-    of_rule = {"baselines": "fit_baseline", "sae": "train_sae"}
+    stages = {"baselines": "fit_baseline", "sae": "train_sae"}
     paths = []
     for metrics in runs_and_nulls("metrics.parquet")(wildcards):
         kind, recording, name, *more = Path(metrics).parts[1:-1]
-        stage = of_rule.get(kind) or ("fit_baseline_null" if name in ALL_NAMES else "train_null")
+        stage = stages.get(kind) or ("fit_baseline_null" if name in ALL_NAMES else "train_null")
         rest = "/".join([recording, name, *more])
         paths.append(f"results/benchmarks/rules/{stage}/{rest}.tsv")
     return paths
