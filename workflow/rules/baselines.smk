@@ -21,6 +21,7 @@ rule fit_baseline:
         "results/benchmarks/rules/fit_baseline/{recording}/{method}/seed{seed}.tsv"
     conda:
         ENV
+    # One: sums round alike everywhere, and times can be compared.
     threads: 1
     resources:
         mem_mb=8000,
@@ -33,7 +34,8 @@ rule fit_baseline:
         null="none",
         folder=folder_of,
     shell:
-        "stage {log:q} fit_baseline.py {input.counts:q} --recording {wildcards.recording:q} "
+        "OMP_NUM_THREADS={threads} stage {log:q} fit_baseline.py {input.counts:q} "
+        "--recording {wildcards.recording:q} "
         "--method {wildcards.method} --settings {params.settings:q} --null {params.null} "
         "--seed {wildcards.seed} --root-seed {params.root_seed} {params.tables} "
         "--folder {params.folder:q}"

@@ -15,7 +15,6 @@ from spikesieve.errors import InputError
 
 #: Shares of components of units, of trials and of time in the trial, that are tried.
 MIXES = ((1, 0, 0), (0, 1, 0), (1, 1, 0), (2, 1, 1))
-_INVARIANCE_STEPS = 1500
 #: Share of the pairs of trial and unit that have a stretch masked, and its share of the trial.
 _MASKED_PAIRS, _MASKED_STRETCH = 0.4, 0.25
 
@@ -28,6 +27,7 @@ def decompose(
     learning_rate: float,
     seed: int,
     mask: Bool[np.ndarray, "trial unit place"] | None = None,
+    settle: bool = True,
 ) -> Slices:
     """Return components of least squared error, the same for the same seed.
 
@@ -38,7 +38,7 @@ def decompose(
     Parameters
     ----------
     ranks : numbers of components of units, of trials and of time in the trial.
-    mask : entries to fit; None for all.
+    mask : entries to fit; None for all. ``settle`` : False leaves open what the sum does not tell.
 
     Raises
     ------
@@ -62,9 +62,10 @@ def decompose(
             progress_bar=False,
             seed=seed,
         )
-        # Never "converged": it would speak to a progress bar that is not there.
-        steps = {"max_iter": _INVARIANCE_STEPS, "min_std": 0.0, "learning_rate": 0.02}
-        model = slicetca.invariance(model, progress_bar=False, **steps)
+        if settle:
+            # Never "converged": it would speak to a progress bar that is not there.
+            steps = {"max_iter": n_steps, "min_std": 0.0, "learning_rate": 0.02}
+            model = slicetca.invariance(model, progress_bar=False, **steps)
     slices = _slices(model)
     if not all(np.isfinite(part).all() for part in slices):
         raise InputError(f"sliceTCA {ranks}: the fit is not finite", fix="lower learning_rate")
@@ -115,7 +116,7 @@ def choose_ranks(
 
     def error(ranks):
         fit = {"n_steps": n_steps // 2, "learning_rate": learning_rate, "seed": seed}
-        predicted = decompose(x, ranks, **fit, mask=mask).tensor()
+        predicted = decompose(x, ranks, **fit, mask=mask, settle=False).tensor()
         return float(((x - predicted)[judged] ** 2).mean())
 
     half = list(dict.fromkeys(_mixed(mix, max(most // 2, 1), x.shape) for mix in MIXES))

@@ -94,7 +94,7 @@ def infer_trials(
     seen = np.repeat(~hidden, n_places)
     design = model.design[seen]
     precision = design.T @ design / model.noise + np.diag(1 / model.variance)
-    left = x.reshape(n_trials, -1)[:, seen] - design @ model.mean
+    left = x.reshape(n_trials, n_units * n_places)[:, seen] - design @ model.mean
     shift = scipy.linalg.solve(precision, design.T @ left.T / model.noise, assume_a="pos").T
     factors = model.mean + shift
     expected = (factors @ model.design.T).reshape(x.shape)

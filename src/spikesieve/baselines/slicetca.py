@@ -1,5 +1,6 @@
 """sliceTCA of trials, by its package: components of units, of trials and of time in the trial."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -29,7 +30,7 @@ def fit_slicetca(
     normalisation: str = "sqrt_centred",
     smoothing_bins: int = 0,
     smoothing: float = 0.0,
-    ranks: tuple | None = None,
+    ranks: Sequence[int] | None = None,
     n_steps: int = 1000,
     learning_rate: float = 0.02,
 ) -> Fitted:

@@ -91,7 +91,7 @@ def trial_tensor(
     return x[rows].transpose(0, 2, 1)
 
 
-def _apart(first: Int[np.ndarray, "trial"], n_bins: int) -> Int[np.ndarray, "trial"]:
+def _apart(first: Int[np.ndarray, "start"], n_bins: int) -> Int[np.ndarray, "trial"]:
     kept, end = [], -1
     for start in first.tolist():
         if start >= end:
