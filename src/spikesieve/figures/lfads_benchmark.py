@@ -45,6 +45,8 @@ def draw_lfads_benchmark(table: pd.DataFrame) -> Figure:
     traces = left.subplots(3, 2, sharex=True)
     for ax, name in zip(traces.T.ravel(), panels, strict=True):
         _draw_trace(ax, table, name)
+    low, high = traces[0, 0].get_ylim()
+    traces[0, 0].set_ylim(low, high + 0.2 * (high - low))
     traces[0, 0].legend(loc="upper right", ncols=2)
     traces[-1, 0].set_xlabel("Bin in the trial (10 ms)")
     traces[-1, 1].set_xlabel("Bin in the trial (10 ms)")
@@ -71,7 +73,7 @@ def _draw_trace(ax: Axes, table: pd.DataFrame, name: str) -> None:
 def _draw_r2(ax: Axes, table: pd.DataFrame) -> None:
     target = float(header(table)["target"])
     ax.axhline(target, color=style.BLACK, linestyle="--", linewidth=0.8, zorder=0)
-    ax.annotate("target", (2.5, target), (0, 2), textcoords="offset points", ha="right")
+    ax.annotate("target", (2.5, target), (0, -3), textcoords="offset points", ha="right", va="top")
     ticks = []
     for what, one in part(table, "r2").groupby("series", sort=False):
         mean = part(table, "r2 mean", what).iloc[0]
@@ -80,7 +82,7 @@ def _draw_r2(ax: Axes, table: pd.DataFrame) -> None:
         ax.hlines(mean["y"], mean["x"] - 0.35, mean["x"] + 0.35, color=style.BLACK, linewidth=1.4)
         ticks.append((mean["x"], f"{_NAMES[what]}\nmean {mean['y']:.2f}"))
     ax.set_xticks(*zip(*ticks, strict=True))
-    ax.set(xlim=(-0.5, 2.5), ylim=(min(0, part(table, "r2")["y"].min()), 1))
+    ax.set(xlim=(-0.5, 2.5), ylim=(min(0, part(table, "r2")["y"].min() - 0.05), 1.02))
     ax.set_ylabel("R² of true values")
     ax.set_title(f"{header(table)['n_units']} units and 3 coordinates")
 
