@@ -9,7 +9,7 @@ from spikesieve.figures.methods import pretty
 from spikesieve.figures.style import drawing_table, facts, header, part, rows
 
 #: Row of panels -> what is on its y axis.
-MEASURES = {"seconds": "Time (s)", "peak_mb": "Peak memory (MB)"}
+MEASURES = {"seconds": "Processor time (s)", "peak_mb": "Peak memory (MB)"}
 AXES = {"bins": "Bins", "units": "Units"}
 #: Slower than a line of slope 1 is what grows faster than the data.
 _MARKERS = "osD^vP*X<>"
