@@ -72,8 +72,8 @@ def test_lines_are_of_one_common_size():
             slope = np.diff(np.log(line["y"])) / np.diff(np.log(line["x"]))
             np.testing.assert_allclose(slope, 1)
     assert part(table, "header").set_index("series")["label"].to_dict() == {
-        "bins": "8000",
-        "units": "100",
+        "bins": "4000",
+        "units": "80",
     }
 
 

@@ -17,8 +17,8 @@ N_COMPONENTS = 16
 #: Bins of a trial for sliceTCA; trials follow each other.
 TRIAL_BINS = 20
 #: Sizes along each axis; the other one stays at its ``COMMON`` value.
-SIZES = {"bins": (2_000, 8_000, 32_000), "units": (25, 100, 400)}
-COMMON = {"bins": 8_000, "units": 100}
+SIZES = {"bins": (1_000, 4_000, 16_000), "units": (20, 80, 320)}
+COMMON = {"bins": 4_000, "units": 80}
 
 
 def scaling_counts(n_bins: int, n_units: int, seed: int = 0) -> UInt[np.ndarray, "bin unit"]:

@@ -31,7 +31,7 @@ def fit_slicetca(
     smoothing_bins: int = 0,
     smoothing: float = 0.0,
     ranks: Sequence[int] | None = None,
-    n_steps: int = 1000,
+    n_steps: int = 500,
     learning_rate: float = 0.02,
 ) -> Fitted:
     """Fit sliceTCA on the trials that training bins hold whole, by squared errors.

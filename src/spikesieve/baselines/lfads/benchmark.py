@@ -24,6 +24,7 @@ LORENZ_SETTINGS = {
     "n_factors": 8,
     "initial_size": 32,
     "hidden_units": 0.0,
+    "kl_weight": 1.0,
     "hidden_entries": 0.25,
     "learning_rate": 0.015,
     "n_steps": 1500,
