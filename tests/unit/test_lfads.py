@@ -128,7 +128,7 @@ def test_the_lorenz_system_is_solved_and_its_spikes_are_poisson():
 def test_lfads_finds_rates_and_coordinates_of_the_lorenz_system():
     """The benchmark (snakemake benchmark_lfads) at a tenth of its size."""
     size = {"n_conditions": 30, "n_trials": 12, "n_bins": 40, "bin_s": 0.025, "mean_rate_hz": 25}
-    short = {"n_steps": 350, "n_factors": 6, "learning_rate": 0.02, "batch_size": 48}
+    short = {"n_steps": 320, "n_factors": 6, "learning_rate": 0.02, "batch_size": 48}
     fit, scores = run_lorenz(
         seed=1, data=size, settings=short | {"encoder_size": 48, "dropout": 0.02}
     )

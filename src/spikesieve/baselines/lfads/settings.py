@@ -24,9 +24,9 @@ class LfadsSettings(NamedTuple):
     hidden_entries: float = 0.2
     hidden_units: float = 0.2
     dropout: float = 0.05
-    #: Weights of the divergences from the priors and of squared recurrent weights, after warm-up. 1
-    #: is the bound of the papers; where a window holds few spikes, it leaves the initial state at its
-    #: prior, and nothing is told apart (25 ms bins of 48 sparse units: as bad as the mean).
+    #: Weights of the divergences from the priors and of squared recurrent weights, after warm-up.
+    #: 1 is the bound of the papers; where a window holds few spikes it leaves the initial state at
+    #: its prior, and nothing is told apart (25 ms bins of 19 sparse units: as bad as the mean).
     kl_weight: float = 0.1
     l2_weight: float = 1.0
     warmup_share: float = 0.3
