@@ -127,13 +127,13 @@ def test_the_lorenz_system_is_solved_and_its_spikes_are_poisson():
 
 def test_lfads_finds_rates_and_coordinates_of_the_lorenz_system():
     """The benchmark (snakemake benchmark_lfads) at a tenth of its size."""
-    size = {"n_conditions": 30, "n_trials": 12, "n_bins": 40, "bin_s": 0.025, "mean_rate_hz": 25}
-    short = {"n_steps": 320, "n_factors": 6, "learning_rate": 0.02, "batch_size": 48}
-    fit, scores = run_lorenz(
-        seed=1, data=size, settings=short | {"encoder_size": 48, "dropout": 0.02}
-    )
+    size = {"n_conditions": 30, "n_trials": 12, "n_bins": 40, "bin_s": 0.025, "mean_rate_hz": 40}
+    short = {"n_steps": 300, "batch_size": 48, "learning_rate": 0.02, "hidden_entries": 0.5}
+    small = {"n_factors": 6, "encoder_size": 48, "generator_size": 80}
+    loose = {"dropout": 0.0, "kl_weight": 0.3}
+    fit, scores = run_lorenz(seed=2, data=size, settings=short | small | loose)
     r2 = scores.groupby("what")["r2"].mean()
-    assert r2["rate"] > 0.8
+    assert r2["rate"] > 0.85
     assert r2["coordinate"] > 0.9
     assert r2["rate"] > r2["rate, smoothed counts"] + 0.1
     example = lorenz_example(fit)
