@@ -7,6 +7,9 @@ and memory of every run of every method.
 """
 
 
+include: "baselines_inputs.smk"
+
+
 rule fit_baseline:
     input:
         unpack(baseline_tables),
