@@ -9,9 +9,9 @@ from spikesieve.figures.methods import pretty
 from spikesieve.figures.style import drawing_table, facts, header, part, rows
 
 #: Row of panels -> what is on its y axis.
-MEASURES = {"seconds": "Processor time (s)", "peak_mb": "Peak memory (MB)"}
+MEASURES = {"seconds": "Processor time (s)", "peak_mb": "Peak memory of the process (MB)"}
 AXES = {"bins": "Bins", "units": "Units"}
-#: Slower than a line of slope 1 is what grows faster than the data.
+_COLOURS = (style.VERMILION, style.GREEN, style.PURPLE, style.ORANGE, style.SKY, style.BLACK)
 _MARKERS = "osD^vP*X<>"
 
 
@@ -38,40 +38,47 @@ def draw_scaling(table: pd.DataFrame) -> Figure:
     common = header(table)
     style.title_figure(figure, "Fitting each method and reading its latents, on one core")
     axes = figure.subplots(len(MEASURES), len(AXES), sharex="col", sharey="row")
+    drawn = table[table["panel"] != "header"]
+    looks = {name: _look(name, number) for number, name in enumerate(drawn["series"].unique())}
     for line, measure in zip(axes, MEASURES, strict=True):
         for ax, axis in zip(line, AXES, strict=True):
-            _draw_lines(ax, part(table, f"{measure} {axis}"), measure)
-    for ax, axis, other in zip(axes[0], AXES, reversed(AXES), strict=True):
-        ax.set_title(f"{common[other]} {other}")
-        axes[-1][list(AXES).index(axis)].set_xlabel(AXES[axis])
+            _draw_lines(ax, part(table, f"{measure} {axis}"), looks)
+            if measure == "seconds":
+                _draw_proportion(ax, part(table, f"{measure} {axis}"))
+        line[0].set(yscale="log") if measure == "seconds" else line[0].set_ylim(0)
+    for column, axis, other in zip(axes.T, AXES, reversed(AXES), strict=True):
+        for ax in column:
+            ax.set_title(f"{int(common[other]):,} {other}")
+        column[-1].set_xlabel(AXES[axis])
     for line, label in zip(axes, MEASURES.values(), strict=True):
         line[0].set_ylabel(label)
     handles, labels = axes[0, 0].get_legend_handles_labels()
-    figure.legend(handles[:-1] + handles[-1:], labels, loc="outside right center")
+    figure.legend(handles, labels, loc="outside right center")
     style.letter_panels([*axes.ravel()])
     return figure
 
 
-def _draw_lines(ax: Axes, lines: pd.DataFrame, measure: str) -> None:
-    order = list(lines.groupby("series", sort=False))
-    for number, (method, one) in enumerate(order):
-        colour = style.BLUE if method == "sae" else _colour(number)
-        width = 1.6 if method == "sae" else 0.9
-        marker = _MARKERS[number % len(_MARKERS)]
-        look = {"color": colour, "linewidth": width, "marker": marker, "markersize": 3.5}
-        ax.plot(one["x"], one["y"], **look, label=pretty(method))
-    if measure == "seconds":
-        x = lines["x"].drop_duplicates().sort_values()
-        lowest = lines.loc[lines["x"] == x.iloc[0], "y"].min()
-        y = lowest * x / x.iloc[0]
-        ax.plot(x, y, color=style.GREY, linestyle=":", label="in proportion")
-    ax.set(xscale="log", yscale="log")
-    ticks = lines["x"].drop_duplicates().sort_values()
+def _draw_lines(ax: Axes, lines: pd.DataFrame, looks: dict[str, dict]) -> None:
+    for method, one in lines.groupby("series", sort=False):
+        ax.plot(one["x"], one["y"], markersize=3.5, **looks[method], label=pretty(method))
+    ticks = sorted(set(lines["x"]))
+    ax.set(xscale="log")
     ax.set_xticks(ticks, [f"{x:,.0f}" for x in ticks])
     ax.minorticks_off()
 
 
-def _colour(number: int) -> str:
-    """Return one of the colours that are not ours."""
-    others = (style.VERMILION, style.GREEN, style.PURPLE, style.ORANGE, style.SKY, style.BLACK)
-    return others[number % len(others)]
+def _draw_proportion(ax: Axes, lines: pd.DataFrame) -> None:
+    """Draw how what takes the least time at the smallest size would grow with the data."""
+    x = lines["x"].drop_duplicates().sort_values()
+    y = lines.loc[lines["x"] == x.iloc[0], "y"].min() * x / x.iloc[0]
+    ax.plot(x, y, color=style.GREY, linestyle=":", label="in proportion")
+
+
+def _look(method: str, number: int) -> dict:
+    """Return how a method is drawn, the same in all panels."""
+    look = {"marker": _MARKERS[number % len(_MARKERS)]}
+    if method == "sae":
+        return look | {"color": style.BLUE, "linewidth": 1.6}
+    again = number >= len(_COLOURS)
+    colour = _COLOURS[number % len(_COLOURS)]
+    return look | {"color": colour, "linewidth": 0.9, "linestyle": "--" if again else "-"}
