@@ -29,9 +29,10 @@ def add_term(
 def unbiased(fitted, counts: Real[np.ndarray, "bin unit"], bins: Int[np.ndarray, "bin"]):
     """Return a ``Fitted`` whose predictions have the mean that training rows have.
 
-    ``reconstruct`` gets one term a unit, ``predict_hidden`` one for each set of hidden units:
-    the fewer units are seen, the more variance is lost. Terms are learnt from training rows
-    only, from blocks of neighbouring bins spread over them where there are more than 4,096.
+    ``reconstruct`` (or ``expect``) gets one term a unit, ``predict_hidden`` one for each set of
+    hidden units: the fewer units are seen, the more variance is lost. Terms are learnt from
+    training rows only, from blocks of neighbouring bins spread over them where there are more
+    than 4,096.
 
     Parameters
     ----------
@@ -39,11 +40,18 @@ def unbiased(fitted, counts: Real[np.ndarray, "bin unit"], bins: Int[np.ndarray,
     """
     rows = _spread_rows(len(counts))
     counts, bins = counts[rows], bins[rows]
-    term = smearing_term(counts, fitted.reconstruct(fitted.transform(counts, bins)))
+    if fitted.expect is None:
+        plain = fitted.reconstruct(fitted.transform(counts, bins))
+    else:
+        plain = fitted.expect(counts, bins)
+    term = smearing_term(counts, plain)
     terms: dict[bytes, np.ndarray] = {}
 
     def reconstruct(latents):
         return add_term(fitted.reconstruct(latents), term)
+
+    def expect(new_counts, new_bins):
+        return add_term(fitted.expect(new_counts, new_bins), term)
 
     def predict_hidden(new_counts, new_bins, hidden: Bool[np.ndarray, "unit"]):
         key = np.packbits(hidden).tobytes()
@@ -52,7 +60,8 @@ def unbiased(fitted, counts: Real[np.ndarray, "bin unit"], bins: Int[np.ndarray,
             terms[key] = smearing_term(counts[:, hidden], known)
         return add_term(fitted.predict_hidden(new_counts, new_bins, hidden), terms[key])
 
-    return fitted._replace(reconstruct=reconstruct, predict_hidden=predict_hidden)
+    better = {"reconstruct": reconstruct} if fitted.expect is None else {"expect": expect}
+    return fitted._replace(predict_hidden=predict_hidden, **better)
 
 
 def _spread_rows(n_bins: int) -> Int[np.ndarray, "row"]:

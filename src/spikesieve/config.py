@@ -11,6 +11,7 @@ from typing import NamedTuple
 import yaml
 from jsonschema import Draft202012Validator
 
+from spikesieve.baseline_settings import baseline_problems
 from spikesieve.distance.config import OF_MODEL, distance_problems
 from spikesieve.errors import ConfigError, suggest
 from spikesieve.model_settings import SHARED, model_problems
@@ -84,6 +85,7 @@ def read_config(given: dict, schemas: str | PathLike) -> Config:
     problems = [p for i in config.recordings for p in _width_problems(config, i)]
     # Only now: what goes together can be said of values that are valid on their own.
     of = {i: config.of(i) for i in config.recordings}
+    problems += baseline_problems(of)
     problems += model_problems(of)
     methods = schema["properties"]["baselines"]["properties"]["methods"]["items"]["enum"]
     problems += _name_problems(of, {*methods, "raw"})

@@ -45,8 +45,9 @@ class Fitted(NamedTuple):
     """A fitted method: what scoring needs of it, and nothing else. Counts in, counts out.
 
     ``transform(counts, bins)`` turns counts ``(bin, unit)`` into CSR ``(bin, latent)``;
-    ``reconstruct(latents)`` into the counts expected in each bin; ``predict_hidden(counts, bins,
-    hidden)`` into those of the ``hidden`` units ``(bin, hidden unit)``, from the others alone.
+    ``reconstruct(latents)`` into the counts expected in each bin, or, where that takes more than
+    latents, ``expect(counts, bins)``; ``predict_hidden(counts, bins, hidden)`` into those of the
+    ``hidden`` units ``(bin, hidden unit)``, from the others alone.
     ``method`` and ``model`` name it in tables (``"pca"``, ``"pca32"``); ``save(folder, about)``
     writes it; ``history`` has a row a logged step; ``score_levels(counts, bins)`` gives rows of
     metrics of nested dictionaries, where there are any.
@@ -55,11 +56,12 @@ class Fitted(NamedTuple):
     method: str
     model: str
     transform: Callable[[np.ndarray, np.ndarray], scipy.sparse.csr_array]
-    reconstruct: Callable[[scipy.sparse.csr_array], np.ndarray]
+    reconstruct: Callable[[scipy.sparse.csr_array], np.ndarray] | None
     predict_hidden: Callable[[np.ndarray, np.ndarray, Bool[np.ndarray, "unit"]], np.ndarray]
     save: Callable[[Path, dict], None] = write_description
     history: pd.DataFrame | None = None
     score_levels: Callable[[np.ndarray, np.ndarray], pd.DataFrame] = lambda counts, bins: EMPTY
+    expect: Callable[[np.ndarray, np.ndarray], np.ndarray] | None = None
 
 
 def derived_seed(root_seed: int, seed: int) -> int:
@@ -161,7 +163,7 @@ def _judge(
         scores = [
             score_reconstruction(
                 counts,
-                fitted.reconstruct(found),
+                fitted.expect(counts, bins) if fitted.expect else fitted.reconstruct(found),
                 unit_ids=table.unit_ids,
                 bins=bins if split == "test" else None,
                 training_mean=mean,

@@ -130,7 +130,9 @@ def test_the_gaussian_prediction_is_the_conditional_mean():
 
 
 def test_factor_analysis_is_scikit_learns(train, test):
-    fitted = fit_factor_analysis(train, np.arange(2000), n_components=4, max_iterations=1000)
+    fitted = fit_factor_analysis(
+        train, np.arange(2000), n_components=4, max_iterations=1000, rotation="none"
+    )
     scale = fit_normalisation(train, "sqrt_centred")
     model = FactorAnalysis(4, tol=1e-3, max_iter=2000).fit(scale.apply(train))
     expected = model.transform(scale.apply(test[0]))

@@ -9,6 +9,7 @@ from spikesieve.baselines import BASELINES
 from spikesieve.config import read_config
 from spikesieve.counts import NORMALISATIONS
 from spikesieve.errors import ConfigError
+from spikesieve.method_names import ALL_NAMES, DEEP, OWN_SETTINGS
 from spikesieve.model_settings import SHARED
 from spikesieve.nulls import NULLS
 from spikesieve.sae.names import LOSSES, OPTIMISERS, OUTPUT_ACTIVATIONS, PENALTIES, TRIED
@@ -277,7 +278,8 @@ def test_the_schema_knows_the_names_that_the_library_knows(schemas):
         assert set(sae[key]["enum"]) == set(names), key
     assert set(sae["nulls"]["items"]["enum"]) == {*NULLS, "random"}
     methods = schema["properties"]["baselines"]["properties"]["methods"]["items"]["enum"]
-    assert set(methods) == {*BASELINES} - {"raw"}
+    assert set(methods) == {*ALL_NAMES}
+    assert {*OWN_SETTINGS} == {*BASELINES, *DEEP}
     assert {*TRIED} == {key for key, part in sae.items() if "null" in part.get("type", ())} - {
         "patience"
     }

@@ -33,6 +33,7 @@ NO_INTERVALS = pd.DataFrame({"start_s": [], "stop_s": [], "name": []})
 SMALL_SAE = {"n_latents": 8, "k": 2, "n_steps": 40, "batch_size": 64, "device": "cpu"}
 TWO = {"n_components": 2}
 METHODS = {"mean": {}, "raw": {}, "pca": TWO, "factor_analysis": TWO, "nmf": TWO, "ica": TWO}
+METHODS |= {"nmf_frobenius": TWO}
 RUN = {"recording": "r", "seed": 1, "root_seed": 7}
 
 

@@ -27,7 +27,8 @@ SAE = {"train_sae": 4, "judge_sae": 2}
 ONE_MODEL, ONE_SEED = {"train_sae": 2, "judge_sae": 1}, {"train_sae": 2, "judge_sae": 2}
 NULLS = {"train_null": 2, "judge_null": 1}
 RECOVERY = {"score_planted": 1, "figure_recovery_of": 1}
-METHODS = {"figure_reconstruction_of": 1, "figure_cosmoothing_of": 1} | RECOVERY
+SCORED = {"figure_reconstruction_of": 1, "figure_cosmoothing_of": 1, "tabulate_methods": 1}
+METHODS = SCORED | RECOVERY
 STABILITY = {"figure_sae_stability_of": 1}
 MODELS = {"figure_sae_density_of": 1, "figure_sae_levels_of": 1} | STABILITY
 COMPARED = {"figure_decoding_of": 1, "figure_method_comparison_of": 1}
@@ -96,8 +97,13 @@ def test_a_fresh_project_wants_everything(tmp_path):
         ),
         (
             {"sae": {"nulls": []}},
-            {"figure_sae_stability_of": 1, "figure_method_comparison_of": 1},
+            {
+                "figure_sae_stability_of": 1,
+                "figure_method_comparison_of": 1,
+                "tabulate_methods": 1,
+            },
         ),
+        ({"baselines": {"nulls": ["shifted"]}}, {"fit_baseline_null": 2, "tabulate_methods": 1}),
         (
             {"sae": {"models": {"default": {}, "mini": MINI | {"k": 5, "levels": []}}}},
             ONE_MODEL | OF_ALL_MODELS | ONE_MEANING,

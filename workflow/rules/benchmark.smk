@@ -1,9 +1,13 @@
-"""Benchmarks, targets of their own: snakemake benchmark, benchmark_sae, benchmark_recovery.
+"""Benchmarks, targets of their own: snakemake benchmark, benchmark_sae, benchmark_recovery; those of
+methods are in a file of their own.
 
 Need nothing. Make results/benchmarks/*.csv and figures beside them. Ours and others take turns
 within one run. Other packages of autoencoders are timed by the Python that the environment
 variable SPIKESIEVE_PEERS_PYTHON names, one that has envs/benchmark.txt; without it ours alone.
 """
+
+
+include: "benchmark_methods.smk"
 
 
 rule benchmark_binning:

@@ -15,9 +15,11 @@ from snakemake.exceptions import WorkflowError
 from snakemake.settings.types import DeploymentMethod
 from snakemake.utils import Paramspace
 
+from spikesieve.baseline_settings import settings_of_method
 from spikesieve.code_digest import code_digest
 from spikesieve.config import read_config
 from spikesieve.errors import ConfigError
+from spikesieve.method_names import ALL_NAMES, DEEP, base_name
 from spikesieve.model_settings import model_settings
 from spikesieve.sae.names import TRIED
 from spikesieve.widths import whole_multiple, width_text
@@ -114,7 +116,9 @@ wildcard_constraints:
     bin_ms=r"[0-9]+(\.[0-9]+)?",
     seed=r"[0-9]+",
     figure=r"[a-z_]+",
-    model=r"[a-z][a-z0-9_]*",
+    # Controls of both stand side by side: what is the name of a method is no model.
+    model=rf"(?!(?:{'|'.join(ALL_NAMES)})/)[a-z][a-z0-9_]*",
+    method="|".join(ALL_NAMES),
     null="shifted|poisson|random",
     n_latents=r"[0-9]+",
 

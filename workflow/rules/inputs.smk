@@ -41,6 +41,11 @@ def baseline_file(name):
     return f"results/baselines/{{recording}}/{{method}}/seed{{seed}}/{name}"
 
 
+def baseline_null_file(name):
+    """Return the path pattern of a file of a baseline fitted to a control."""
+    return f"results/nulls/{{recording}}/{{method}}/{{null}}/seed{{seed}}/{name}"
+
+
 def path_of(wildcards):
     """Return the path in the sheet."""
     return row_of(wildcards)["path"]

@@ -6,14 +6,6 @@ def null_file(name):
     return f"results/nulls/{{recording}}/{{model}}/{{null}}/seed{{seed}}/{name}"
 
 
-def baseline_settings(wildcards):
-    """Return what a baseline takes of the configuration as JSON; mean and raw take little."""
-    settings = CONFIG.of(wildcards.recording)["baselines"]
-    taken = {key: value for key, value in settings.items() if key != "methods"}
-    few = {"mean": {}, "raw": {"smoothing_bins": settings["smoothing_bins"]}}
-    return canonical(few.get(wildcards.method, taken))
-
-
 def sae_settings(wildcards):
     """Return the settings of one training as JSON; what is null there is chosen by the sweep."""
     return closed(model_settings(CONFIG.of(wildcards.recording), wildcards.model))
@@ -72,10 +64,11 @@ def all_runs(name):
 
     def files(wildcards):
         recording = wildcards.recording
-        methods = CONFIG.of(recording)["baselines"]["methods"]
+        section = CONFIG.of(recording)["baselines"]
         names = {"recording": recording, "seed": seeds_of(recording)}
+        fits = {"method": section["methods"], "seed": range(section["n_seeds"])}
         return [
-            *expand(baseline_file(name), recording=recording, method=methods, seed=0),
+            *expand(baseline_file(name), recording=recording, **fits),
             *expand(sae_file(name), model=models_of(recording), **names),
         ]
 

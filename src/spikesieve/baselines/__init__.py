@@ -1,8 +1,11 @@
 """Methods that a dictionary is held against, all judged by the same code.
 
 ``BASELINES`` maps a name to ``fit(counts, bins, *, seed, **settings) -> Fitted``: ``counts`` are
-the training bins as counted, ``(bin, unit)``, ``bins`` their numbers.
+the training bins as counted, ``(bin, unit)``, ``bins`` their numbers. Those that need torch, trials
+or labels (CEBRA, sliceTCA, LFADS) are not among them; ``methods.method_fit`` knows all.
 """
+
+from functools import partial
 
 from spikesieve.baselines.factor_analysis import fit_factor_analysis
 from spikesieve.baselines.ica import fit_ica
@@ -17,5 +20,6 @@ BASELINES = {
     "pca": fit_pca,
     "factor_analysis": fit_factor_analysis,
     "nmf": fit_nmf,
+    "nmf_frobenius": partial(fit_nmf, loss="frobenius"),
     "ica": fit_ica,
 }

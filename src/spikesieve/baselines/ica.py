@@ -18,6 +18,7 @@ def fit_ica(
     n_components: int = 32,
     normalisation: str = "sqrt_centred",
     smoothing_bins: int = 0,
+    smoothing: float = 0.0,
     max_iterations: int = 400,
 ) -> Fitted:
     """Fit FastICA on training counts; settings and errors as ``fit_pca``.
@@ -26,7 +27,7 @@ def fit_ica(
     found up to its sign. They span what PCA's span, so hidden units are predicted as PCA does.
     """
     n_components = number_of_components(n_components, counts.shape)
-    preparation = prepare(counts, bins, normalisation, smoothing_bins)
+    preparation = prepare(counts, bins, normalisation, smoothing_bins, smoothing)
     x = preparation.apply(counts, bins)
     pca = PCA(n_components, random_state=seed).fit(x)
     there = pca.explained_variance_ > 1e-9 * max(pca.explained_variance_[0], 1e-30)

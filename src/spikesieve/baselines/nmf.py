@@ -1,4 +1,4 @@
-"""Non-negative matrix factorisation with the Kullback-Leibler divergence, by scikit-learn."""
+"""Non-negative matrix factorisation, sparse where that is asked for, by scikit-learn."""
 
 import numpy as np
 import scipy.sparse
@@ -6,9 +6,14 @@ from jaxtyping import Int, Real
 from sklearn.decomposition import NMF, non_negative_factorization
 
 from spikesieve.baselines.preparing import number_of_components, prepare
+from spikesieve.errors import InputError
 from spikesieve.fitting import Fitted
 
-_KULLBACK_LEIBLER = {"solver": "mu", "beta_loss": "kullback-leibler"}
+#: Loss -> how scikit-learn calls it and what minimises it.
+LOSSES = {
+    "kullback_leibler": {"solver": "mu", "beta_loss": "kullback-leibler"},
+    "frobenius": {"solver": "cd", "beta_loss": "frobenius"},
+}
 
 
 def fit_nmf(
@@ -18,30 +23,43 @@ def fit_nmf(
     seed: int = 0,
     n_components: int = 32,
     smoothing_bins: int = 0,
+    smoothing: float = 0.0,
     max_iterations: int = 300,
+    loss: str = "kullback_leibler",
+    sparsity: float = 0.0,
 ) -> Fitted:
     """Fit NMF on training counts as they are; latents are never negative.
 
-    The divergence is the Poisson likelihood of the counts (Lee and Seung 1999), so they need
-    no normalisation. Hidden units are predicted from weights that are fitted to the others.
-    ``smoothing_bins`` and errors as ``fit_pca``.
+    Hidden units are predicted from weights that are fitted to the others. Errors as ``fit_pca``.
+
+    Parameters
+    ----------
+    loss : ``kullback_leibler``, the Poisson likelihood of the counts (Lee and Seung 1999), which so
+        need no normalisation; or ``frobenius``, squared errors, in which busy units count most.
+    sparsity : weight of the L1 norms of latents and parts (Hoyer 2002, "Non-negative sparse
+        coding"; of both, or else one would shrink and the other grow). 0.03 is mild, 0.3 strong.
+    smoothing_bins, smoothing : as ``fit_pca``.
+
+    Raises
+    ------
+    InputError
+        The loss is unknown, or the sparsity negative or so large that nothing is left.
     """
+    if loss not in LOSSES:
+        raise InputError(f"NMF: loss {loss!r}", allowed=", ".join(LOSSES))
+    if sparsity < 0:
+        raise InputError(f"NMF: sparsity {sparsity}", allowed="0 or more")
     n_components = number_of_components(n_components, counts.shape)
-    preparation = prepare(counts, bins, "none", smoothing_bins)
-    model = NMF(
-        n_components,
-        init="nndsvda",
-        random_state=seed,
-        max_iter=max_iterations,
-        **_KULLBACK_LEIBLER,
-    )
+    preparation = prepare(counts, bins, "none", smoothing_bins, smoothing)
+    same = {"max_iter": max_iterations, "alpha_W": sparsity, "l1_ratio": 1.0} | LOSSES[loss]
+    model = NMF(n_components, init="nndsvda", random_state=seed, **same)
     model.fit(preparation.apply(counts, bins))
     parts = model.components_.astype(np.float32)
+    if not parts.any() and counts.any():
+        raise InputError(f"NMF: nothing is left with sparsity {sparsity}", fix="lower it")
 
     def weights(x, parts):
-        fitted, _, _ = non_negative_factorization(
-            x, H=parts, update_H=False, max_iter=max_iterations, **_KULLBACK_LEIBLER
-        )
+        fitted, _, _ = non_negative_factorization(x, H=parts, update_H=False, **same)
         return fitted
 
     def transform(counts, bins):
@@ -55,4 +73,5 @@ def fit_nmf(
         x = preparation.apply(counts, bins)[:, ~hidden]
         return weights(x, seen) @ parts[:, hidden]
 
-    return Fitted("nmf", f"nmf{n_components}", transform, reconstruct, predict_hidden)
+    method = "nmf" if loss == "kullback_leibler" else f"nmf_{loss}"
+    return Fitted(method, f"{method}{n_components}", transform, reconstruct, predict_hidden)

@@ -17,6 +17,7 @@ def fit_pca(
     n_components: int = 32,
     normalisation: str = "sqrt_centred",
     smoothing_bins: int = 0,
+    smoothing: float = 0.0,
 ) -> Fitted:
     """Fit PCA on training counts; its latents are signed and nearly all active.
 
@@ -27,7 +28,8 @@ def fit_pca(
     Parameters
     ----------
     normalisation : one of ``counts.NORMALISATIONS``. ``smoothing_bins`` : half-width of a moving
-        average in front, in bins; 0 for none.
+        average in front, in bins; 0 for none. ``smoothing`` : standard deviation of a Gaussian
+        over time in front, in bins, as autoencoders may have it.
 
     Raises
     ------
@@ -35,7 +37,7 @@ def fit_pca(
         ``n_components`` is below 1, ``smoothing_bins`` below 0, the normalisation unknown.
     """
     n_components = number_of_components(n_components, counts.shape)
-    preparation = prepare(counts, bins, normalisation, smoothing_bins)
+    preparation = prepare(counts, bins, normalisation, smoothing_bins, smoothing)
     pca = PCA(n_components, random_state=seed).fit(preparation.apply(counts, bins))
     return fitted_linear("pca", preparation, pca.components_.T, pca.components_, probabilistic(pca))
 

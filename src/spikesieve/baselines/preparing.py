@@ -8,7 +8,7 @@ from jaxtyping import Float, Int, Real
 
 from spikesieve.counts import Normalisation, fit_normalisation
 from spikesieve.errors import InputError
-from spikesieve.smoothing import smooth
+from spikesieve.smoothing import smooth, smooth_gaussian
 
 _CELLS_AT_ONCE = 1 << 22
 
@@ -18,16 +18,21 @@ class Preparation(NamedTuple):
 
     smoothing_bins: int
     scale: Normalisation
+    smoothing: float = 0.0
 
     def apply(
         self, counts: Real[np.ndarray, "bin unit"], bins: Int[np.ndarray, "bin"]
     ) -> Float[np.ndarray, "bin unit"]:
         """Return prepared counts as float32."""
-        return in_pieces(self.scale.apply, smooth(counts, bins, self.smoothing_bins))
+        return in_pieces(self.scale.apply, self._smooth(counts, bins))
 
     def invert(self, x: Float[np.ndarray, "bin unit"]) -> Float[np.ndarray, "bin unit"]:
         """Return counts from normalised values; ``x`` is overwritten."""
         return in_pieces(self.scale.invert, x)
+
+    def _smooth(self, counts, bins):
+        averaged = smooth(counts, bins, self.smoothing_bins)
+        return smooth_gaussian(averaged, bins, self.smoothing) if self.smoothing else averaged
 
 
 def prepare(
@@ -35,18 +40,26 @@ def prepare(
     bins: Int[np.ndarray, "bin"],
     normalisation: str,
     smoothing_bins: int,
+    smoothing: float = 0.0,
 ) -> Preparation:
     """Learn the preparation from training rows.
+
+    Parameters
+    ----------
+    smoothing_bins : half-width of a moving average in front, in bins. ``smoothing`` : standard
+        deviation of a Gaussian in front, in bins, as autoencoders have it; 0 for none.
 
     Raises
     ------
     InputError
-        ``smoothing_bins`` is negative; the normalisation is unknown.
+        ``smoothing_bins`` or ``smoothing`` is negative; the normalisation is unknown.
     """
-    if smoothing_bins < 0:
-        raise InputError(f"smoothing_bins {smoothing_bins}", allowed="0 or more")
-    smoothed = smooth(counts, bins, smoothing_bins)
-    return Preparation(smoothing_bins, fit_normalisation(smoothed, normalisation))
+    for name, value in (("smoothing_bins", smoothing_bins), ("smoothing", smoothing)):
+        if value < 0:
+            raise InputError(f"{name} {value}", allowed="0 or more")
+    plain = Preparation(smoothing_bins, fit_normalisation(counts[:0], "none"), smoothing)
+    learnt = fit_normalisation(plain._smooth(counts, bins), normalisation)
+    return plain._replace(scale=learnt)
 
 
 def number_of_components(n_components: int, shape: tuple[int, ...]) -> int:

@@ -15,13 +15,14 @@ def fit_raw(
     *,
     seed: int = 0,
     smoothing_bins: int = 0,
+    smoothing: float = 0.0,
 ) -> Fitted:
     """Return the method whose latents are the counts, smoothed where that is asked for.
 
     It copies its input: the reconstruction is perfect without smoothing, and a hidden unit is
     predicted by its training mean. ``smoothing_bins`` and errors as ``fit_pca``.
     """
-    preparation = prepare(counts, bins, "none", smoothing_bins)
+    preparation = prepare(counts, bins, "none", smoothing_bins, smoothing)
 
     def transform(counts, bins):
         return scipy.sparse.csr_array(preparation.apply(counts, bins))

@@ -19,6 +19,11 @@ PRETTY = {
     "ica": "ICA",
     "mean": "mean (chance)",
     "raw": "raw counts",
+    "nmf_frobenius": "NMF (Frobenius)",
+    "cebra_time": "CEBRA-Time",
+    "cebra_behaviour": "CEBRA-Behaviour",
+    "slicetca": "sliceTCA",
+    "lfads": "LFADS",
 }
 OURS, OTHERS = style.BLUE, style.VERMILION
 #: How far raw and smoothed counts of a method stand apart.
