@@ -31,12 +31,15 @@ SCORED = {"figure_reconstruction_of": 1, "figure_cosmoothing_of": 1, "tabulate_m
 METHODS = SCORED | RECOVERY
 STABILITY = {"figure_sae_stability_of": 1}
 MODELS = {"figure_sae_density_of": 1, "figure_sae_levels_of": 1} | STABILITY
-COMPARED = {"figure_decoding_of": 1, "figure_method_comparison_of": 1}
+MEANING_FIGURES = {"figure_decoding_of": 1, "figure_method_comparison_of": 1}
 PAGE = {"dashboard": 1}
-NAMES = {"judge_meaning_of_null": 1, "figure_feature_gallery_of": 1} | COMPARED | PAGE
+NAMES = {"judge_meaning_of_null": 1, "figure_feature_gallery_of": 1} | MEANING_FIGURES | PAGE
 # Latents of all methods, of both models, and of one model or baseline.
 ALL_MEANING = {"judge_meaning": 4} | NAMES
-MODELS_MEANING, ONE_MEANING = ALL_MEANING | {"judge_meaning": 2}, COMPARED | {"judge_meaning": 1}
+MODELS_MEANING, ONE_MEANING = (
+    ALL_MEANING | {"judge_meaning": 2},
+    MEANING_FIGURES | {"judge_meaning": 1},
+)
 FIRST_MEANING = NAMES | {"judge_meaning": 1}
 LABELS = {"label_bins": 1}
 OF_ALL_MODELS = METHODS | MODELS
@@ -137,7 +140,10 @@ def test_an_added_recording_runs_alone(project):
         ("src/spikesieve/figures/counts.py", COUNTS_FIGURE),
         ("src/spikesieve/figures/overview.py", OVERVIEW),
         ("src/spikesieve/binning.py", FROM_COUNTS),
-        ("src/spikesieve/baselines/pca.py", BASELINES | METHODS | COMPARED | {"judge_meaning": 2}),
+        (
+            "src/spikesieve/baselines/pca.py",
+            BASELINES | METHODS | MEANING_FIGURES | {"judge_meaning": 2},
+        ),
         # Meaning of all methods is judged by one script, which runs networks again.
         ("src/spikesieve/sae/training.py", SWEEP | FROM_MODELS | ALL_MEANING),
         ("src/spikesieve/sae/sweep.py", SWEEP | FIRST_MODEL),

@@ -16,11 +16,14 @@ from jaxtyping import Float, Int
 from spikesieve.latents.chance import chance_areas, corrected, shifts_of
 from spikesieve.latents.measures import Measures, best_threshold, column_of, measure
 from spikesieve.latents.ranks import areas, rank_deviations
-from spikesieve.latents.variables import Variable, told
+from spikesieve.latents.variables import Told, Variable, told
 from spikesieve.recording import CONTRACTS
 
 #: Significance that a name needs after correction.
 ALPHA = 0.05
+#: Pairs are chosen on about so many bins of a variable, evenly spread: more choose no better.
+CHOSEN_ON = 50_000
+_LATENTS_AT_ONCE = 512
 
 
 class Seen(NamedTuple):
@@ -85,8 +88,7 @@ def _chosen(choice: Seen, test: Seen, variables, lags, min_bins: int) -> pd.Data
         for lag in lags:
             seen = told(variable, choice.bins, lag)
             judged = _enough(seen, min_bins) & _enough(told(variable, test.bins, lag), min_bins)
-            area = areas(*rank_deviations(columns[seen.rows]), seen.members)
-            by_lag.append(np.where(judged[:, None], area - 0.5, 0.0))
+            by_lag.append(np.where(judged[:, None], _areas_of_all(columns, seen) - 0.5, 0.0))
         stacked = np.stack(by_lag)  # (lag, label, latent)
         at = np.abs(stacked).argmax(axis=0)
         best.append(np.take_along_axis(stacked, at[None], axis=0)[0])
@@ -121,7 +123,18 @@ def _chosen(choice: Seen, test: Seen, variables, lags, min_bins: int) -> pd.Data
     ).loc[lambda pairs: pairs["auroc_choice"] > 0.5]
 
 
-def _enough(seen, min_bins: int):
+def _areas_of_all(columns: scipy.sparse.csc_array, seen: Told) -> Float[np.ndarray, "label latent"]:
+    """Return the area of every label and latent; ranks are never held as a whole."""
+    some = slice(None, None, max(1, len(seen.rows) // CHOSEN_ON))
+    rows, members = seen.rows[some], seen.members[:, some]
+    area = np.empty((members.shape[0], columns.shape[1]))
+    for first in range(0, columns.shape[1], _LATENTS_AT_ONCE):
+        piece = slice(first, first + _LATENTS_AT_ONCE)
+        area[:, piece] = areas(*rank_deviations(columns[:, piece][rows]), members)
+    return area
+
+
+def _enough(seen: Told, min_bins: int):
     n = np.asarray(seen.members.sum(axis=1)).ravel()
     return (n >= min_bins) & (seen.members.shape[1] - n >= min_bins)
 

@@ -95,18 +95,33 @@ def _levels(folder: Path, n_latents: int) -> Int[np.ndarray, "latent"] | None:
 
 
 def weights_of(run: Run, counts: CountTable) -> Float[np.ndarray, "latent unit"]:
-    """Return what each latent adds to the units: an autoencoder's loadings, or a regression."""
-    if has_checkpoint(run.folder):
-        from spikesieve.sae.checkpoints import read_model
+    """Return what each latent adds to the units: an autoencoder's loadings, or a regression.
 
-        tensors, _ = read_model(run.folder)
-        decoder = tensors.get("readout0.loadings")
-        decoder = tensors["parameters.decoder"][0] if decoder is None else decoder
-        weights = decoder.numpy().astype(np.float64)
-        return weights[:, : counts.counts.shape[1]]
+    The regression is also for autoencoders whose decoder has layers, or that never reconstruct
+    the counts of the bin itself.
+    """
+    weights = _decoder(run.folder, counts.counts.shape[1]) if has_checkpoint(run.folder) else None
+    if weights is not None:
+        return weights
     rows = np.flatnonzero(counts.rows("train"))
     rows = rows[:: max(1, -(-len(rows) // MOST_BINS))]
     return regressed_weights(run.latents[rows], counts.counts[rows])
+
+
+def _decoder(folder: Path, n_units: int) -> Float[np.ndarray, "latent unit"] | None:
+    from spikesieve.sae.checkpoints import read_model
+
+    tensors, description = read_model(folder)
+    if "readout0.loadings" in tensors:
+        return tensors["readout0.loadings"].numpy().astype(np.float64)
+    settings = description["settings"]
+    if settings["decoder_layers"] or 0 not in settings["reconstruct"]:
+        return None
+    if not description["predicts_counts"]:
+        return None
+    first = settings["reconstruct"].index(0) * n_units
+    decoder = tensors["parameters.decoder"][0].numpy().astype(np.float64)
+    return decoder[:, first : first + n_units]
 
 
 def network_of(run: Run) -> tuple[Callable[..., scipy.sparse.csr_array], int] | None:
