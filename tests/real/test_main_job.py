@@ -111,6 +111,38 @@ def test_a_dictionary_beats_the_mean_where_units_share_a_stimulus(main_job, sess
     assert median_r2(main_job, f"sae/{recording}/default/seed0") > chance + 0.03
 
 
+@pytest.mark.parametrize("session", GABOR_SESSIONS)
+def test_single_units_and_components_tell_gabor_positions(main_job, session):
+    """Known from other code: about .88 for single units (tests/real/gabor_selectivity.py)."""
+    folder = main_job / f"results/latents/allen_gabor_{session}"
+    conditions = pd.read_parquet(folder / "conditions.parquet")
+    labels = conditions.groupby("variable")["label"].nunique()
+    assert (labels["position"], labels["coarse_position"], labels["orientation"]) == (81, 9, 3)
+    for model, least in {"raw": 0.82, "pca": 0.7}.items():
+        features = pd.read_parquet(folder / f"{model}/features.parquet")
+        position = features.query("chosen_by == 'label' and variable == 'position'")
+        assert position["auroc"].median() > least
+        assert (position["p_corrected"] <= 0.05).mean() > 0.5
+        decoding = pd.read_parquet(folder / f"{model}/decoding.parquet")
+        whole = decoding[decoding["fold"].isna() & (decoding["variable"] == "coarse_position")]
+        assert (whole["value"] > whole["chance_high"]).all()
+
+
+@pytest.mark.parametrize("recording", KNOWN)
+def test_the_meaning_of_latents_is_told_wherever_something_is_known(main_job, recording):
+    folder = main_job / f"results/latents/{recording}"
+    known = len(pd.read_parquet(folder / "conditions.parquet")) > 0
+    assert known == (recording != "kilosort4")
+    for model in ("default", "mini", "raw", "pca"):
+        summary = pd.read_parquet(folder / f"{model}/summary.parquet")
+        assert len(summary)
+        assert summary.loc[summary["named"], "name"].ne("").all()
+        assert (len(pd.read_parquet(folder / f"{model}/features.parquet")) > 0) == known
+    for figure in ("feature_gallery", "decoding", "method_comparison"):
+        stem = main_job / f"results/figures/{figure}/{recording}"
+        assert stem.with_suffix(".pdf").read_bytes().startswith(b"%PDF")
+
+
 @pytest.mark.parametrize("figure", FIGURES)
 def test_each_figure_is_there_with_its_numbers(main_job, figure):
     for recording in KNOWN:

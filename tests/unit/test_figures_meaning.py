@@ -175,6 +175,22 @@ def test_methods_are_compared_by_their_best_latents(tables, tmp_path):
     redrawn(draw_method_comparison, table, tmp_path)
 
 
+def test_smoothed_methods_share_a_line_with_their_own(tables, tmp_path):
+    """PCA on smoothed counts stands beside PCA, in both figures."""
+    smoothed = {n: t.assign(model="pca_smoothed") for n, t in tables["pca"].items()}
+    both = tables | {"pca_smoothed": smoothed}
+    found = decoding_drawing_table("rec", all_of(both, "decoding"), all_of(both, "confusion"))
+    compared = method_comparison_table("rec", all_of(both, "features"), all_of(both, "summary"))
+    for table, panel in ((found, "all 0"), (compared, "auroc 0")):
+        assert part(table, "method")["series"].tolist() == ["default", "pca", "raw"]
+        y = [part(table, panel, name)["y"].item() for name in ("pca", "pca_smoothed")]
+        assert y == pytest.approx([0.81, 1.19])
+    for table, panel in ((found, "chance 0"), (compared, "chance 0")):
+        assert part(table, panel, "pca_smoothed")["y"].item() == pytest.approx(1.19)
+    assert_readable(draw_decoding(found))
+    assert_readable(draw_method_comparison(compared))
+
+
 def test_methods_without_labels_are_named_all_the_same(tables):
     features = [table.iloc[:0] for table in all_of(tables, "features")]
     summaries = [t.assign(named=False) for t in all_of(tables, "summary")]

@@ -27,6 +27,8 @@ rule export_latents_nwb:
         "results/logs/export_latents_nwb/{recording}/{model}.log",
     benchmark:
         "results/benchmarks/rules/export_latents_nwb/{recording}/{model}.tsv"
+    wildcard_constraints:
+        model=MODEL_OR_METHOD,
     conda:
         ENV
     threads: 1
@@ -51,6 +53,8 @@ rule export_phy_columns:
         "results/logs/export_phy_columns/{recording}/{model}.log",
     benchmark:
         "results/benchmarks/rules/export_phy_columns/{recording}/{model}.tsv"
+    wildcard_constraints:
+        model=MODEL_OR_METHOD,
     conda:
         ENV
     threads: 1

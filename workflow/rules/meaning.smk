@@ -48,6 +48,8 @@ rule judge_meaning:
         "results/logs/judge_meaning/{recording}/{model}.log",
     benchmark:
         "results/benchmarks/rules/judge_meaning/{recording}/{model}.tsv"
+    wildcard_constraints:
+        model=MODEL_OR_METHOD,
     conda:
         ENV
     threads: 1

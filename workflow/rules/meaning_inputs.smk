@@ -11,6 +11,8 @@ MEANING = [
     "decoding",
     "confusion",
 ]
+#: Baselines have meanings, too, in folders called like them.
+MODEL_OR_METHOD = r"[a-z][a-z0-9_]*"
 #: Keys of section meaning that make labels; all others are about latents.
 OF_LABELS = ("quantiles", "max_classes", "min_repeats", "leave_out", "angles", "joint")
 
@@ -33,11 +35,12 @@ def is_model(recording, name):
 
 
 def runs_of(recording, model, name):
-    """Return this file of every seed's run of an autoencoder, or of a baseline's only run."""
+    """Return this file of every seed's run of an autoencoder or a baseline."""
     if is_model(recording, model):
         names = {"recording": recording, "model": model, "seed": seeds_of(recording)}
         return expand(sae_file(name), **names)
-    return expand(baseline_file(name), recording=recording, method=model, seed=0)
+    seeds = range(CONFIG.of(recording)["baselines"].get("n_seeds", 1))
+    return expand(baseline_file(name), recording=recording, method=model, seed=seeds)
 
 
 def judged_runs(name):

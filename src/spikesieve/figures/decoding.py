@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from spikesieve.figures import style
+from spikesieve.figures.method_heights import bar_height, heights
 from spikesieve.figures.methods import (
     OTHERS,
     OURS,
@@ -28,6 +29,8 @@ MOST_VARIABLES = 4
 RAW = "raw"
 SCORES = {"balanced_accuracy": "Bal. accuracy", "r2": "R²"}
 N_RESAMPLED = 2_000
+#: A difference is told in the title where its interval lies above this.
+NOTICEABLE = 0.01
 #: Scores below are drawn at the edge.
 LOWEST = -0.5
 
@@ -66,7 +69,7 @@ def _variable(number: int, variable: str, mine: pd.DataFrame, methods) -> list[p
     classes = "" if pd.isna(n_classes) else f"{int(n_classes)} classes"
     parts = [rows("variable", variable, x=number, label=f"{score},{classes}")]
     whole = mine[mine["fold"].isna()]
-    height = methods.set_index("series")["y"]
+    height = heights(list(dict.fromkeys(mine["name"])), methods)
     parts += point_rows(f"all {number}", whole[whole["of"] == "all"], methods)
     single = whole[whole["of"] == "single"].groupby("name", sort=False)["value"].mean()
     y = height[single.index].to_numpy()
@@ -111,8 +114,9 @@ def _confusion(whole: pd.DataFrame, confusions: Sequence[pd.DataFrame]) -> list[
     classes = whole[(whole["score"] == "balanced_accuracy") & (whole["of"] == "all")]
     if classes.empty:
         return []
-    above = classes["value"] - classes["chance_high"]
-    best = classes.iloc[int(np.argmax(above.to_numpy()))]
+    means = classes.groupby(["model", "variable"], sort=False)[["value", "chance_high"]].mean()
+    model, variable = (means["value"] - means["chance_high"]).idxmax()
+    best = classes[(classes["model"] == model) & (classes["variable"] == variable)].iloc[0]
     table = next(t for t in confusions if len(t) and t["model"].iloc[0] == best["model"])
     mine = table[(table["variable"] == best["variable"]) & (table["seed"] == best["seed"])]
     labels = list(dict.fromkeys(mine["true_label"]))
@@ -185,7 +189,8 @@ def _draw_others(ax: Axes, table: pd.DataFrame, number: int) -> None:
     points = part(table, f"all {number}")
     left = max(LOWEST, min(0.0, points["x"].min(), single["x"].min(), chance["x"].min()))
     start = np.maximum(chance["x"], left)
-    ax.barh(chance["y"], np.maximum(chance["x_stop"], left) - start, 0.6, start, color=style.PALE)
+    width, high = np.maximum(chance["x_stop"], left) - start, bar_height(chance["series"])
+    ax.barh(chance["y"], width, high, start, color=style.PALE)
     colours = [colour_of(table, name) for name in single["series"]]
     look = {"facecolors": "none", "linewidths": 0.7, "clip_on": False, "zorder": 4}
     ax.scatter(
@@ -233,9 +238,9 @@ def _verdict(table: pd.DataFrame) -> str:
     surely = []
     for number, name in enumerate(part(table, "variable")["series"]):
         spans = part(table, f"interval {number}")
-        better = [pretty(s) for s in spans.loc[spans["x"] > 0, "series"]]
+        better = [pretty(s) for s in spans.loc[spans["x"] >= NOTICEABLE, "series"]]
         if better:
             surely.append(f"{name.replace('_', ' ')}: {', '.join(better[:3])}")
     if not surely:
         return "no method decodes surely more from its latents than raw counts give"
-    return "surely better than raw counts (95 %): " + "; ".join(surely)
+    return f"surely {NOTICEABLE:g} or more above raw counts: " + "; ".join(surely)

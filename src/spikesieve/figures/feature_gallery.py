@@ -10,8 +10,8 @@ from spikesieve.figures.style import drawing_table, facts, header, part, rows
 
 #: Latents that are shown, and units of each.
 SHOWN, UNITS = 6, 8
-#: Labels that still fit below an axis.
-MOST_TICKS = 9
+#: Labels that are drawn as bars, more as lines; letters that fit below an axis.
+MOST_BARS, TICK_LETTERS = 18, 42
 
 
 def feature_gallery_table(
@@ -133,19 +133,23 @@ def _draw_tuning(ax: Axes, table: pd.DataFrame, latent: str) -> None:
         return
     best = errors["x_stop"].to_numpy() > 0
     colours = np.where(best, style.VERMILION, style.BLUE)
-    if len(means) <= MOST_TICKS * 2:
+    if len(means) <= MOST_BARS:
         ax.bar(means["x"], means["y"], 0.8, color=colours, alpha=0.6)
         ax.errorbar(
             means["x"], means["y"], errors["y"], fmt="none", ecolor=style.BLACK, elinewidth=0.7
         )
     else:
         ax.vlines(means["x"], 0, means["y"], colors=colours, linewidth=0.9)
-    step = -(-len(means) // MOST_TICKS)
-    ticks = means.iloc[::step]
-    text = [style.shortened(t, 14) for t in ticks["label"]]
-    crowded = max(map(len, text)) * len(text) > 40
-    ax.set_xticks(ticks["x"], text, rotation=90 if crowded else 0)
+    text = [_tick(label) for label in means["label"]]
+    step = -(-len(text) * (max(map(len, text)) + 2) // TICK_LETTERS)
+    ax.set_xticks(means["x"].iloc[::step], text[::step])
     ax.set_ylabel("Activation")
+
+
+def _tick(label: str) -> str:
+    """Return a label as it stands below an axis: of "0.3 to 0.7" where it begins."""
+    start, _, stop = label.partition(" to ")
+    return start if stop and ", " not in label else style.shortened(label, 12)
 
 
 def _grid(means: pd.DataFrame) -> tuple | None:

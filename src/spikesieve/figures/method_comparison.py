@@ -7,7 +7,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from spikesieve.figures import style
+from spikesieve.figures.method_heights import bar_height, heights
 from spikesieve.figures.methods import (
+    SMOOTHED,
     colour_of,
     draw_points,
     explain_points,
@@ -53,7 +55,7 @@ def _variables(told: pd.DataFrame, methods: pd.DataFrame) -> list[pd.DataFrame]:
     order = medians.groupby("variable", sort=False)["auroc"].max()
     chosen = order.sort_values(ascending=False, kind="stable").index[:MOST_VARIABLES]
     parts = [facts(n_variables=len(order))]
-    height = methods.set_index("series")["y"]
+    height = heights(list(dict.fromkeys(told["name"])), methods)
     for number, variable in enumerate(v for v in order.index if v in set(chosen)):
         mine = medians[medians["variable"] == variable]
         n_labels = told.loc[told["variable"] == variable, "label"].nunique()
@@ -67,7 +69,8 @@ def _variables(told: pd.DataFrame, methods: pd.DataFrame) -> list[pd.DataFrame]:
 
 def _named(pairs, nulls, methods: pd.DataFrame) -> list[pd.DataFrame]:
     """Return the share of active latents that earned a name: a point a seed."""
-    parts, height = [], methods.set_index("series")["y"]
+    names = [str(summary["model"].iloc[0]) for _, summary in pairs]
+    parts, height = [], heights(names, methods)
     for _, summary in pairs:
         name = str(summary["model"].iloc[0])
         active = summary[~summary["dead"]]
@@ -90,7 +93,8 @@ def draw_method_comparison(table: pd.DataFrame) -> Figure:
     """Draw the table of ``method_comparison_table``."""
     about, variables = header(table), part(table, "variable")
     n_lines = max(len(part(table, "method")), 3)
-    figure = style.new_figure(32 + 5.5 * n_lines)
+    wide = part(table, "named n")["series"].str.endswith(SMOOTHED).any()
+    figure = style.new_figure(32 + (9 if wide else 5.5) * n_lines)
     axes = figure.subplots(1, max(len(variables), 1) + 1, sharey=True)
     style.title_figure(figure, about["recording"], _verdict(table))
     if variables.empty:
@@ -100,7 +104,8 @@ def draw_method_comparison(table: pd.DataFrame) -> Figure:
     for number, (ax, (_, variable)) in enumerate(zip(axes, variables.iterrows(), strict=False)):
         draw_points(ax, table, f"auroc {number}", "No latent could be judged")
         _draw_chance(ax, part(table, f"chance {number}"))
-        name = style.shortened(variable["series"].replace("_", " "), 24)
+        length = 24 if len(variables) < MOST_VARIABLES else 14
+        name = style.shortened(variable["series"].replace("_", " "), length)
         ax.set(title=f"{name}\n{style.plural(int(variable['y']), 'label')}", xlabel="Median AUROC")
         low, high = ax.get_xlim()
         ax.set_xlim(min(low, 0.45), max(high, 0.75))
@@ -112,7 +117,15 @@ def draw_method_comparison(table: pd.DataFrame) -> Figure:
 
 def _draw_chance(ax: Axes, chance: pd.DataFrame) -> None:
     """Draw from 0.5 to what a label reaches by chance in 19 of 20 shifts."""
-    ax.barh(chance["y"], chance["x"] - 0.5, 0.55, 0.5, color=style.PALE, alpha=0.6, zorder=0)
+    ax.barh(
+        chance["y"],
+        chance["x"] - 0.5,
+        bar_height(chance["series"]),
+        0.5,
+        color=style.PALE,
+        alpha=0.6,
+        zorder=0,
+    )
     ax.axvline(0.5, color=style.BLACK, linestyle="--", linewidth=0.8, zorder=0)
 
 
@@ -132,9 +145,14 @@ def _verdict(table: pd.DataFrame) -> str:
     """Return which method's best latents tell the variables best, and which ours come to."""
     variables = part(table, "variable")
     said = []
+    if variables.empty:
+        return "no label to hold latents against"
     for number, name in enumerate(variables["series"]):
         means = part(table, f"auroc {number} mean")
         best = means.loc[means["x"].idxmax()]
+        chance = part(table, f"chance {number}", best["series"])["x"].max()
+        if not best["x"] > chance:
+            continue
         ours = means[[colour_of(table, n) == style.BLUE for n in means["series"]]]
         text = f"{name.replace('_', ' ')}: {pretty(best['series'])} {best['x']:.2f}"
         if len(ours) and best["series"] not in set(ours["series"]):
@@ -142,5 +160,5 @@ def _verdict(table: pd.DataFrame) -> str:
             text += f" (SAE {top['x']:.2f})"
         said.append(text)
     if not said:
-        return "no label to hold latents against"
+        return "no method's single latents tell labels better than chance may"
     return "best single latents by median AUROC on test bins: " + "; ".join(said[:3])

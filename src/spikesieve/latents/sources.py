@@ -51,8 +51,9 @@ def ablations(
 
     Returns
     -------
-    Change of activation (negative: the unit drives the latent), over ``ABLATED`` active bins of
-    each latent, or fewer where ``ABLATED_BINS`` asks for that; NaN where it was not told.
+    Change of activation (negative: the unit drives the latent): the share that is lost in
+    ``ABLATED`` of the latent's active bins (fewer where ``ABLATED_BINS`` asks for that) times its
+    mean over all of them; NaN where it was not told.
     """
     judged, read = _places(latents, around, max(1, ABLATED_BINS // max(counts.shape[1], 1)))
     found = np.full((latents.shape[1], counts.shape[1]), np.nan)
@@ -63,16 +64,21 @@ def ablations(
     where = judged[rows]  # (bin, latent), sparse: the bins in which a latent is judged
     n = np.asarray(where.sum(axis=0)).ravel()
     before = transform(some, own)
+    there = np.asarray(where.multiply(before).sum(axis=0)).ravel()
+    n_active = np.diff(scipy.sparse.csc_array(latents).indptr)
+    mean = np.asarray(latents.sum(axis=0)).ravel() / np.maximum(n_active, 1)
+    known = (n > 0) & (there != 0)
     for unit in range(counts.shape[1]):
         kept = some[:, unit].copy()
         if not kept.any():
-            found[n > 0, unit] = 0.0
+            found[known, unit] = 0.0
             continue
         some[:, unit] = 0
         change = where.multiply(transform(some, own) - before)
         some[:, unit] = kept
         total = np.asarray(change.sum(axis=0)).ravel()
-        found[:, unit] = np.divide(total, n, out=np.full(len(n), np.nan), where=n > 0)
+        share = np.divide(total, there, out=np.full(len(n), np.nan), where=known)
+        found[:, unit] = share * mean
     return found
 
 
