@@ -60,3 +60,5 @@ use rule dashboard as dashboard_of_model with:
         "results/logs/dashboard_of_model/{recording}/{model}.log",
     benchmark:
         "results/benchmarks/rules/dashboard_of_model/{recording}/{model}.tsv"
+    wildcard_constraints:
+        model=MODEL_OR_METHOD,
