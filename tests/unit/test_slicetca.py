@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spikesieve.backtransform import unbiased
-from spikesieve.baselines.decomposing import choose_ranks, decompose, stretch_mask
+from spikesieve.baselines.decomposing import choose_ranks, decompose, masked_error, stretch_mask
 from spikesieve.baselines.slices import Slices, infer_trials, trial_model
 from spikesieve.baselines.slicetca import fit_slicetca
 from spikesieve.baselines.trials import Trials, find_trials, trial_tensor, whole_trials
@@ -117,13 +117,25 @@ def test_the_kind_that_is_planted_is_chosen(kind):
     assert ranks[{"unit": 1, "trial": 0}[kind]] == 0
 
 
+def test_the_error_of_masked_entries_does_not_fall_below_the_noise(tensor):
+    noisy = tensor + 0.5 * np.random.default_rng(0).normal(size=tensor.shape)
+    few, many = (1, 1, 0), (6, 6, 3)
+    fitted = [
+        ((noisy - decompose(noisy, ranks, **QUICK, settle=False).tensor()) ** 2).mean()
+        for ranks in (few, many)
+    ]
+    masked = [masked_error(noisy, ranks, **QUICK) for ranks in (few, many)]
+    assert fitted[1] < 0.7 * fitted[0] < 0.25  # more components copy more of the noise
+    assert 0.25 < masked[0] < masked[1]
+
+
 def test_factors_of_a_trial_are_the_conditional_mean():
     """Against the mean of the whole Gaussian given what is seen, units hidden among it."""
     rng = np.random.default_rng(0)
     parts = [(2, 4), (2, 9, 3), (1, 9), (1, 4, 3), (1, 3), (1, 9, 4)]
     slices = Slices(*(rng.normal(size=shape) for shape in parts))
     x = slices.tensor() + 0.5 * rng.normal(size=(9, 4, 3))
-    model, hidden = trial_model(slices, x), np.array([False, True, False, False])
+    model, hidden = trial_model(slices, 0.25), np.array([False, True, False, False])
     _, expected = infer_trials(model, x, hidden)
     mean = model.design @ model.mean
     cov = model.design @ np.diag(model.variance) @ model.design.T

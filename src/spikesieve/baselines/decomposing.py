@@ -109,15 +109,11 @@ def choose_ranks(
     """Return the ranks that best predict masked entries of the training trials.
 
     First the mix of kinds at half of ``most`` components, then how many: a quarter, half, or all.
-    Stretches of single units in single trials are masked; their first and last bins, which
-    smoothing ties to what is seen, are not judged.
     """
-    mask, judged = stretch_mask(x.shape, seed)
+    training = {"n_steps": n_steps // 2, "learning_rate": learning_rate, "seed": seed}
 
     def error(ranks):
-        fit = {"n_steps": n_steps // 2, "learning_rate": learning_rate, "seed": seed}
-        predicted = decompose(x, ranks, **fit, mask=mask, settle=False).tensor()
-        return float(((x - predicted)[judged] ** 2).mean())
+        return masked_error(x, ranks, **training)
 
     half = list(dict.fromkeys(_mixed(mix, max(most // 2, 1), x.shape) for mix in MIXES))
     errors = {ranks: error(ranks) for ranks in half}
@@ -127,6 +123,17 @@ def choose_ranks(
         if ranks not in errors:
             errors[ranks] = error(ranks)
     return min(errors, key=errors.get)
+
+
+def masked_error(x: Real[np.ndarray, "trial unit place"], ranks, **training) -> float:
+    """Return the mean squared error of entries that were masked in training.
+
+    Stretches of single units in single trials are masked; their first and last bins, which
+    smoothing ties to what is seen, are not judged. ``training`` goes to ``decompose``.
+    """
+    mask, judged = stretch_mask(x.shape, training["seed"])
+    predicted = decompose(x, ranks, **training, mask=mask, settle=False).tensor()
+    return float(((x - predicted)[judged] ** 2).mean())
 
 
 def _mixed(mix: tuple, size: int, shape: tuple) -> tuple[int, int, int]:

@@ -56,10 +56,14 @@ class TrialModel(NamedTuple):
     noise: float
 
 
-def trial_model(slices: Slices, x: Float[np.ndarray, "trial unit place"]) -> TrialModel:
-    """Learn from the components and the training trials what a trial's factors are like."""
+def trial_model(slices: Slices, noise: float) -> TrialModel:
+    """Learn from the components of training trials what a trial's factors are like.
+
+    ``noise`` : variance of what they leave, of entries that they were not fitted to.
+    """
     r, q, s = len(slices.unit), len(slices.trial), len(slices.place)
-    n_units, n_places = x.shape[1:]
+    n_units, n_places = slices.unit.shape[1], slices.place.shape[1]
+    n_trials = slices.trial.shape[1]
     design = np.concatenate(
         [
             np.einsum("ru,tv->utrv", slices.unit, np.eye(n_places)).reshape(n_units, n_places, -1),
@@ -70,16 +74,16 @@ def trial_model(slices: Slices, x: Float[np.ndarray, "trial unit place"]) -> Tri
     ).reshape(n_units * n_places, r * n_places + q + s * n_units)
     factors = np.concatenate(
         [
-            slices.unit_slice.transpose(1, 0, 2).reshape(len(x), -1),
+            slices.unit_slice.transpose(1, 0, 2).reshape(n_trials, -1),
             slices.trial.T,
-            slices.place_slice.transpose(1, 0, 2).reshape(len(x), -1),
+            slices.place_slice.transpose(1, 0, 2).reshape(n_trials, -1),
         ],
         axis=1,
     )
     variance = factors.var(axis=0)
     least = _LEAST_VARIANCE * variance.max(initial=0) + 1e-12
-    noise = float(((x - slices.tensor()) ** 2).mean()) + 1e-12
-    return TrialModel(slices, design, factors.mean(axis=0), np.maximum(variance, least), noise)
+    largest = np.maximum(variance, least)
+    return TrialModel(slices, design, factors.mean(axis=0), largest, noise + 1e-12)
 
 
 def infer_trials(

@@ -8,7 +8,7 @@ import scipy.sparse
 import torch
 from jaxtyping import Float, Int, Real
 
-from spikesieve.baselines.decomposing import choose_ranks, decompose
+from spikesieve.baselines.decomposing import choose_ranks, decompose, masked_error
 from spikesieve.baselines.preparing import number_of_components, prepare
 from spikesieve.baselines.slices import infer_trials, latents_of, trial_model
 from spikesieve.baselines.storing import save_numbers
@@ -66,7 +66,8 @@ def fit_slicetca(
     most = number_of_components(n_components, counts.shape)
     training = {"n_steps": n_steps, "learning_rate": learning_rate, "seed": seed}
     ranks = tuple(ranks) if ranks is not None else choose_ranks(x, most, **training)
-    model = trial_model(decompose(x, ranks, **training), x)
+    noise = masked_error(x, ranks, **training)
+    model = trial_model(decompose(x, ranks, **training), noise)
     nothing, mean = np.zeros(counts.shape[1], bool), _mean_outside(counts, rows)
 
     def tensor(counts, bins, rows):
