@@ -103,6 +103,13 @@ def test_scores_of_values_are_r2(seed, n):
     np.testing.assert_allclose(shifted_scores(truth, said, 0)[some], naive, atol=1e-9)
 
 
+def test_few_bins_are_blocks_of_one():
+    truth = np.array([0, 1, 0])
+    table = scored(truth, np.array([0, 1, 1]), 2, 1, SETTINGS)
+    assert table["fold"].tolist()[1:] == [0, 1, 2]
+    assert (table["value"] * table["weight"]).iloc[1:].sum() == pytest.approx(0.75)
+
+
 def test_the_best_latent_is_the_one_that_tells_most():
     rng = np.random.default_rng(0)
     y = rng.integers(3, size=300)

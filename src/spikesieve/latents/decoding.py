@@ -140,7 +140,8 @@ def scored(
         gain = weight - np.square(truth - said) / np.square(truth - truth.mean()).sum()
     shifts = shifts_of(len(truth), settings["n_shifts"], least_shift)
     chance = shifted_scores(truth, said, n_classes)[shifts]
-    edges = np.linspace(0, len(truth), settings["n_blocks"] + 1).astype(int)[:-1]
+    n_blocks = min(settings["n_blocks"], len(truth))
+    edges = np.linspace(0, len(truth), n_blocks + 1).astype(int)[:-1]
     sums, weights = np.add.reduceat(gain, edges), np.add.reduceat(weight, edges)
     folds = np.arange(len(edges))
     value = np.divide(sums, weights, out=np.zeros(len(sums)), where=weights > 0)
