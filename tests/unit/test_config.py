@@ -58,7 +58,10 @@ def test_the_shipped_config_spells_out_every_key_with_its_default(shipped, schem
     compare(shipped, schema)
 
 
-@pytest.mark.parametrize("name", ["config.yaml", "allen.yaml", "retina.yaml", "doors.yaml"])
+@pytest.mark.parametrize(
+    "name",
+    ["config.yaml", "allen.yaml", "retina.yaml", "retina_small.yaml", "doors.yaml", "deep.yaml"],
+)
 def test_each_shipped_config_is_valid(root, shipped, schemas, monkeypatch, name):
     monkeypatch.chdir(root)
     preset = yaml.safe_load((root / "config" / name).read_text())
