@@ -94,7 +94,7 @@ def test_the_embedding_tells_where_the_animal_is(counts, position, told):
         "values": Behaviour(["position"], position[:, None], None),
         "classes": Behaviour(["position"], None, (10 * position).astype(int)),
     }[told]
-    settings = {"n_components": 3, "n_steps": 80, "batch_size": 128, "time_offset": 5}
+    settings = {"n_components": 3, "n_steps": 60, "batch_size": 128, "time_offset": 5}
     fitted = fit_cebra(counts[TRAIN], TRAIN, behaviour=behaviour, **settings)
     latents = [fitted.transform(counts[rows], rows).toarray() for rows in (TRAIN, TEST)]
     decoder = KNeighborsRegressor(20).fit(latents[0], position[TRAIN])
@@ -121,7 +121,7 @@ def test_hidden_units_are_not_looked_at_and_labels_of_test_bins_neither(counts, 
 
 def test_the_read_out_reconstructs_what_the_latents_hold(counts, tmp_path):
     """Three numbers on a sphere can't say more of counts than three components of PCA."""
-    settings = {"n_components": 3, "n_steps": 60, "batch_size": 128}
+    settings = {"n_components": 3, "n_steps": 40, "batch_size": 128}
     fitted = fit_cebra(counts[TRAIN], TRAIN, **settings)
     latents = fitted.transform(counts[TEST], TEST)
     error = ((fitted.reconstruct(latents) - counts[TEST]) ** 2).mean()

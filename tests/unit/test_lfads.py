@@ -155,7 +155,7 @@ def counts():
     return oscillation(1500, 0), oscillation(400, 1), oscillation(400, 2)
 
 
-def fit(counts, seed=0, n_steps=120, **more):
+def fit(counts, seed=0, n_steps=90, **more):
     settings = SMALL | {"n_steps": n_steps, "batch_size": 24, "learning_rate": 0.01} | more
     validation = Block(counts[1], np.arange(2000, 2400))
     bins = np.arange(1500)

@@ -84,8 +84,9 @@ def test_the_smoothed_form_sees_smoothed_counts_under_a_name_of_its_own(path, tm
     assert bits(metrics) > bits(plain) + 0.01  # features last for five bins
 
 
-@pytest.mark.parametrize("null", ["shifted", "poisson"])
-@pytest.mark.parametrize("method", ["pca", "factor_analysis", "ica"])
+@pytest.mark.parametrize(
+    ("method", "null"), [("pca", "shifted"), ("ica", "shifted"), ("factor_analysis", "poisson")]
+)
 def test_where_nothing_is_shared_nothing_is_found(path, tmp_path, method, null):
     settings = {"n_components": 4}
     real, _ = run(path, tmp_path / "real", method, settings)
