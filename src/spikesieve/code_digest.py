@@ -25,6 +25,18 @@ def code_digest(script: str | PathLike, source_root: str | PathLike) -> str:
     ``source_root`` is the folder that holds the package. Imports inside functions count.
     Raises ``SyntaxError`` when a file cannot be parsed.
     """
+    found = import_closure(script, source_root)
+    digest = hashlib.sha256()
+    for module in sorted(found):
+        digest.update(f"{module}\0{_logic(found[module])}\0".encode())
+        for beside in _files_beside(found[module]) if module else ():
+            digest.update(f"{beside.name}\0".encode() + beside.read_bytes() + b"\0")
+    return digest.hexdigest()[:16]
+
+
+def import_closure(script: str | PathLike, source_root: str | PathLike) -> dict[str, Path]:
+    """Return the file of each of the package's modules that ``script`` imports, and what they
+    import; that of the script itself under no name."""
     root = Path(source_root)
     found, todo = {"": Path(script)}, _imports(Path(script), root)
     while todo:
@@ -32,12 +44,7 @@ def code_digest(script: str | PathLike, source_root: str | PathLike) -> str:
         if module not in found:
             found[module] = _file_of(module, root)
             todo |= _imports(found[module], root)
-    digest = hashlib.sha256()
-    for module in sorted(found):
-        digest.update(f"{module}\0{_logic(found[module])}\0".encode())
-        for beside in _files_beside(found[module]) if module else ():
-            digest.update(f"{beside.name}\0".encode() + beside.read_bytes() + b"\0")
-    return digest.hexdigest()[:16]
+    return found
 
 
 def _file_of(module: str, root: Path) -> Path | None:

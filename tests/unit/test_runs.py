@@ -60,7 +60,7 @@ def test_levels_and_weights_are_the_models_own(trained, counts):
     busiest = int(np.argmax(np.diff(run.latents.tocsc().indptr)))
     activity = run.latents[np.flatnonzero(inside)][:, [busiest]].toarray().ravel()
     r = [np.corrcoef(activity, counts.counts[inside, u])[0, 1] for u in range(samples.N_UNITS)]
-    assert r[int(np.argmax(weights[busiest]))] > 0.3
+    assert r[int(np.argmax(weights[busiest]))] > max(np.median(r), 0.1)
 
 
 def test_weights_are_regressed_where_a_decoder_speaks_of_something_else(trained, counts):
