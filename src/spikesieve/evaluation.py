@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 import scipy.sparse
 from jaxtyping import Float, Int, Real
-from sklearn.metrics import r2_score
 
 from spikesieve.poisson import mean_deviance, poisson_deviance
+from spikesieve.r2 import column_r2
 from spikesieve.recording import CONTRACTS
 
 _COLUMNS_AT_ONCE = 64
@@ -147,8 +147,7 @@ def _r2(counts, reconstruction) -> tuple[Float[np.ndarray, "unit"], Float[np.nda
     r2, variance = np.full((2, counts.shape[1]), np.nan)
     for units, true, predicted in _pieces(counts, reconstruction, axis=1):
         variance[units] = true.var(axis=0)
-        if len(true) > 1:
-            r2[units] = r2_score(true, predicted, multioutput="raw_values")
+        r2[units] = column_r2(true, predicted)
     r2[variance == 0] = np.nan
     return r2, variance
 
@@ -161,7 +160,7 @@ def _pooled(r2: Float[np.ndarray, "unit"], variance: Float[np.ndarray, "unit"]) 
 def _population_r2(counts, reconstruction) -> float:
     """Return R2 of the sum over units; NaN where that is constant."""
     true, predicted = (x.sum(axis=1, dtype=np.float64) for x in (counts, reconstruction))
-    return r2_score(true, predicted) if np.ptp(true) > 0 else np.nan
+    return float(column_r2(true[:, None], predicted[:, None])[0])
 
 
 def _deviance_explained(counts, reconstruction, mean) -> tuple[Float[np.ndarray, "unit"], float]:

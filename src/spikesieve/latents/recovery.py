@@ -6,7 +6,6 @@ import numpy as np
 import pandas as pd
 import scipy.sparse
 from jaxtyping import Bool, Float
-from scipy.stats import rankdata
 
 from spikesieve.latents.matching import (
     SAME_FEATURE,
@@ -108,4 +107,7 @@ def _auroc(on: Bool[np.ndarray, "bin"], score: Float[np.ndarray, "bin"]) -> floa
     n_on, n_off = int(on.sum()), int((~on).sum())
     if not (n_on and n_off):
         return np.nan
+    # Here, since importing it takes most users of the package longer than all they do with it.
+    from scipy.stats import rankdata
+
     return float((rankdata(score)[on].sum() - n_on * (n_on + 1) / 2) / (n_on * n_off))

@@ -7,11 +7,11 @@ from os import PathLike
 import numpy as np
 import pandas as pd
 from jaxtyping import Int, Real
-from sklearn.metrics import r2_score
 
 from spikesieve.backtransform import unbiased
 from spikesieve.evaluation import metric_rows
 from spikesieve.fitting import Fitted
+from spikesieve.r2 import column_r2
 from spikesieve.sae.model import SparseAutoencoder
 
 
@@ -82,7 +82,7 @@ def level_scores(
         predicted = level.reconstruct(latents)[:, varies]
         r2 = np.nan
         if varies.any():
-            r2 = r2_score(counts[:, varies].astype(np.float64), predicted)
+            r2 = column_r2(counts[:, varies], predicted).mean()
         live = len(np.unique(latents.indices)) / latents.shape[1]
         values = {"r2_mean": r2, "l0": latents.nnz / len(counts), "live_fraction": live}
         tables += [metric_rows(f"level{number}_{key}", v) for key, v in values.items()]

@@ -6,9 +6,9 @@ with it: reconstruction is what it looks at, and that rewards copying.
 
 import numpy as np
 import pandas as pd
-from sklearn.metrics import r2_score
 
 from spikesieve.fitting import Block
+from spikesieve.r2 import column_r2
 from spikesieve.sae.model import SparseAutoencoder
 
 #: Share of the training bins that is the ceiling, and by how much each step is narrower.
@@ -56,6 +56,6 @@ def shrink_width(
 
 def _both(counts: np.ndarray, predicted: np.ndarray) -> dict[str, float]:
     units, bins = np.ptp(counts, axis=0) > 0, np.ptp(counts, axis=1) > 0
-    by_unit = r2_score(counts[:, units], predicted[:, units]) if units.any() else np.nan
-    by_bin = r2_score(counts[bins].T, predicted[bins].T) if bins.any() else np.nan
+    by_unit = column_r2(counts[:, units], predicted[:, units]).mean() if units.any() else np.nan
+    by_bin = column_r2(counts[bins].T, predicted[bins].T).mean() if bins.any() else np.nan
     return {"r2_units": float(by_unit), "r2_bins": float(by_bin)}
