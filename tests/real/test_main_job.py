@@ -149,7 +149,9 @@ def test_each_figure_is_there_with_its_numbers(main_job, figure):
         stem = main_job / f"results/figures/{figure}/{recording}"
         assert stem.with_suffix(".pdf").read_bytes().startswith(b"%PDF")
         assert stem.with_suffix(".png").stat().st_size > 20_000
-        assert len(pd.read_csv(stem.with_suffix(".csv"))) > 10
+        # A dictionary that was chosen too narrow for levels says so, and draws none.
+        least = 1 if figure == "sae_levels" else 10
+        assert len(pd.read_csv(stem.with_suffix(".csv"))) > least
 
 
 @pytest.mark.parametrize("recording", DISTANCE)
