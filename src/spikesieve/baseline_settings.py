@@ -12,6 +12,7 @@ from spikesieve.method_names import (
     UNSIZED,
     base_name,
 )
+from spikesieve.problems import problems_by_recording
 
 
 def settings_of_method(settings: dict, method: str) -> dict:
@@ -33,11 +34,7 @@ def baseline_problems(of: dict[str, dict]) -> list[str]:
 
     ``of`` : the settings of each recording, its overrides applied, valid by the schema.
     """
-    where: dict[str, list[str]] = {}
-    for recording, settings in of.items():
-        for problem in dict.fromkeys(_problems(settings)):
-            where.setdefault(problem, []).append(recording)
-    return [f"{problem} (recordings {', '.join(ids)})" for problem, ids in where.items()]
+    return problems_by_recording(of, _problems)
 
 
 def _problems(settings: dict) -> Iterator[str]:

@@ -87,8 +87,6 @@ def read_config(given: dict, schemas: str | PathLike) -> Config:
     of = {i: config.of(i) for i in config.recordings}
     problems += baseline_problems(of)
     problems += model_problems(of)
-    methods = schema["properties"]["baselines"]["properties"]["methods"]["items"]["enum"]
-    problems += _name_problems(of, {*methods, "raw"})
     problems += distance_problems(settings, of, config.recordings)
     if problems:
         raise _config_error(problems)
@@ -251,15 +249,6 @@ def _model_schema_problems(settings: dict, schema: dict) -> Iterator[str]:
                 yield from (f"{where}.models.{model}: {p}" for p in _problems(values, of_model))
             alone = section.get("alone_settings", {})
             yield from (f"{where}.alone_settings: {p}" for p in _problems(alone, of_model))
-
-
-def _name_problems(of: dict[str, dict], methods: set[str]) -> list[str]:
-    """Return what is wrong with names of models: those of baselines have folders beside them."""
-    names = {name for settings in of.values() for name in settings["sae"]["models"]}
-    return [
-        f"sae.models.{name}: a baseline has this name; call the model something else"
-        for name in sorted(names & methods)
-    ]
 
 
 def _width_problems(config: Config, recording: str) -> Iterator[str]:

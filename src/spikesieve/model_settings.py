@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from itertools import product
 
 from spikesieve.errors import InputError
+from spikesieve.problems import problems_by_recording
 from spikesieve.sae.settings import check_instances, make_settings, whole_levels
 
 #: Keys of section ``sae`` that belong to all models, so that none may change them.
@@ -26,11 +27,7 @@ def model_problems(of: dict[str, dict]) -> list[str]:
     ----------
     of : the settings of each recording, its overrides applied, valid by the schema.
     """
-    where: dict[str, list[str]] = {}
-    for recording, settings in of.items():
-        for problem in dict.fromkeys(_problems(settings)):
-            where.setdefault(problem, []).append(recording)
-    return [f"{problem} (recordings {', '.join(ids)})" for problem, ids in where.items()]
+    return problems_by_recording(of, _problems)
 
 
 def _problems(settings: dict) -> Iterator[str]:

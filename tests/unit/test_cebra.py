@@ -14,6 +14,7 @@ from spikesieve.baselines.pairs import class_pairs, time_pairs, value_pairs
 from spikesieve.baselines.pca import fit_pca
 from spikesieve.cosmoothing import cosmooth
 from spikesieve.errors import InputError
+from spikesieve.recording import CONTRACTS, write_table
 
 torch.set_num_threads(1)
 
@@ -144,7 +145,7 @@ def conditions(tmp_path, **variables):
             )
         )
     path = tmp_path / "conditions.parquet"
-    pd.concat(rows).to_parquet(path)
+    write_table(path, "conditions", pd.concat(rows).assign(event=0, order=0))
     return path
 
 
@@ -180,7 +181,7 @@ def test_half_a_turn_of_an_orientation_is_none(tmp_path):
 def test_networks_and_labels_that_are_not_there(counts, tmp_path):
     with pytest.raises(InputError, match="CEBRA: network 'offset11'"):
         fit_cebra(counts[TRAIN], TRAIN, network="offset11")
-    empty = pd.DataFrame({"variable": [], "kind": [], "bin": [], "value": [], "label": []})
-    empty.to_parquet(tmp_path / "none.parquet")
+    empty = pd.DataFrame(columns=[*CONTRACTS["conditions"]])
+    write_table(tmp_path / "none.parquet", "conditions", empty)
     with pytest.raises(InputError, match="no variable to tell CEBRA"):
         read_behaviour(tmp_path / "none.parquet", 5)

@@ -292,7 +292,7 @@ def test_a_model_may_not_be_called_like_a_baseline(schemas):
     """Their results lie side by side, in folders of these names."""
     for name in ("pca", "raw"):
         text = errors_of({"recordings": [ROW], "sae": {"models": {name: {}}}}, schemas)
-        assert f"sae.models.{name}: a baseline has this name" in text
+        assert f"sae.models.{name}: this is the name of a baseline" in text
     own = {"overrides": {"a": {"sae": {"models": {"nmf": {}}}}}}
     assert "sae.models.nmf" in errors_of({"recordings": [ROW]} | own, schemas)
 

@@ -103,9 +103,9 @@ def tables_of(tmp_path):
         pd.DataFrame({"start_s": starts, "stop_s": starts + 0.5, "name": "go"}),
     )
     value = np.sin(np.arange(1600) / 20)
-    pd.DataFrame(
-        {"variable": "speed", "kind": "value", "bin": range(1600), "value": value, "label": "x"}
-    ).to_parquet(tmp_path / "conditions.parquet")
+    speed = {"variable": "speed", "kind": "value", "bin": range(1600), "value": value}
+    conditions = pd.DataFrame(speed | {"label": "x", "event": 0, "order": 0})
+    write_table(tmp_path / "conditions.parquet", "conditions", conditions)
     return {n: tmp_path / f"{n}.parquet" for n in ("intervals", "conditions")}
 
 

@@ -8,6 +8,7 @@ import pandas as pd
 from jaxtyping import Float, Int
 
 from spikesieve.errors import InputError, suggest
+from spikesieve.recording import read_table
 
 #: A variable that fewer of the bins have is not taken unless it is asked for.
 LEAST_COVERAGE = 0.5
@@ -38,8 +39,10 @@ def read_behaviour(
     ------
     InputError
         A variable is not there, or there is none to take, or classes are mixed with others.
+    ContractError
+        The table is damaged, or another one.
     """
-    table = pd.read_parquet(path, columns=["variable", "kind", "bin", "value", "label"])
+    table = read_table(path, "conditions")
     kinds = table.groupby("variable", sort=False)["kind"].first()
     chosen = _chosen(table, kinds, n_bins) if variables is None else list(variables)
     about = {"path": path, "allowed": ", ".join(map(str, kinds.index)) or "none is there"}

@@ -117,5 +117,6 @@ def _draw_methods(ax: Axes, table: pd.DataFrame, panel: str, lowest: float) -> N
         below = "◂ " if mean["x"] < left else ""
         white = {"facecolor": "white", "edgecolor": "none", "pad": 0.4}
         at = {"xycoords": ax.get_yaxis_transform(), "ha": "right", "va": "center", "fontsize": 6.5}
-        ax.annotate(f"{below}{mean['x']:.2f}", (1.0, mean["y"]), bbox=white, **at)
+        shown = f"{mean['x']:.2f}" if abs(mean["x"]) < 1000 else f"{mean['x']:.0e}"
+        ax.annotate(f"{below}{shown}", (1.0, mean["y"]), bbox=white, **at)
     ax.set_xlim(left, right + 0.16 * (right - left))
