@@ -8,7 +8,7 @@ from test_figures import assert_readable, read_csv, said
 
 from spikesieve.distance.scores import schreiber_similarity, score_table
 from spikesieve.errors import InputError
-from spikesieve.figures import distance_methods
+from spikesieve.figures import distance_methods, distance_sizes
 from spikesieve.figures.distance_counts import distance_counts_table, draw_distance_counts
 from spikesieve.figures.distance_inference import (
     distance_inference_table,
@@ -594,6 +594,13 @@ class TestTraining:
 
 
 class TestSizes:
+    def test_of_few_runs_all_orders_count(self):
+        """Perfect order of three runs is one of two in six; of seven, hardly ever luck."""
+        for n, expected in ((3, 2 / 6), (7, 2 / 5040)):
+            loss = pd.Series(np.arange(n, dtype=float))
+            rho, p = distance_sizes._spearman(loss, -loss)
+            assert (rho, p) == pytest.approx((-1, expected))
+
     def test_points_and_rho_are_those_of_the_runs(self):
         runs = sizes()
         table = distance_sizes_table("rec", runs)
