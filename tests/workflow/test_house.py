@@ -57,6 +57,12 @@ def test_scripts_and_rule_files_are_small():
     assert len((ROOT / "workflow/Snakefile").read_text().splitlines()) < 50
 
 
+def test_no_two_test_files_share_a_name():
+    """Pytest takes the second for the first once Python has cached that one."""
+    names = [path.name for path in (ROOT / "tests").rglob("test_*.py")]
+    assert sorted(names) == sorted(set(names))
+
+
 @pytest.mark.parametrize(("name", "text"), [*rules()], ids=[name for name, _ in rules()])
 def test_each_rule_states_what_it_needs(name, text):
     for directive in ("log:", "threads:", "mem_mb=", "runtime="):
