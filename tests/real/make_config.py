@@ -1,6 +1,7 @@
 """Write the configuration of all real recordings: python make_config.py DATA > real.yaml.
 
-DATA is the folder of real recordings that the tests use (they are not part of the project).
+DATA is the folder of real recordings that the tests use (they are not part of the project). With
+``--compare`` after it, every method is compared on those with labels, and on a simulation.
 """
 
 import sys
@@ -74,5 +75,39 @@ def real_config(data: Path) -> dict:
     }
 
 
+#: Every method that fits all recordings; those that need what some lack stand in ``OF_ONE``.
+METHODS = (
+    "mean",
+    *(n + s for n in ("raw", "pca", "factor_analysis", "nmf", "ica") for s in ("", "_smoothed")),
+    *("nmf_frobenius", "cebra_time", "cebra_behaviour", "lfads"),
+)
+#: Trials of equal length, several bins each, are in the Allen-layout session only.
+OF_ONE = {"allen_layout": {"baselines": {"methods": [*METHODS, "slicetca"]}}}
+
+
+def compared_config(data: Path) -> dict:
+    """Return a configuration that holds all methods against each other, on what has labels."""
+    every = real_config(data)
+    rows = [r for r in every["recordings"] if r["recording"] not in ("kilosort4", "human_dandi")]
+    rows.append({"recording": "planted", "source": "simulated", "path": "features"})
+    names = {row["recording"] for row in rows}
+    overrides = {k: v for k, v in every["overrides"].items() if k in names}
+    overrides |= {k: overrides.get(k, {}) | v for k, v in OF_ONE.items()}
+    return {
+        "recordings": rows,
+        "overrides": overrides,
+        "sae": {"nulls": ["shifted"]},
+        "distance": {"recordings": []},
+        "baselines": {
+            "methods": [*METHODS],
+            "n_seeds": 2,
+            "n_components": [16, 32],
+            "smoothing": [1.0, 2.0],
+            "settings": {"nmf": {"sparsity": [0.0, 0.1]}, "cebra_time": {"n_steps": 2000}},
+        },
+    }
+
+
 if __name__ == "__main__":
-    yaml.safe_dump(real_config(Path(sys.argv[1]).resolve()), sys.stdout, sort_keys=False)
+    make = compared_config if "--compare" in sys.argv else real_config
+    yaml.safe_dump(make(Path(sys.argv[1]).resolve()), sys.stdout, sort_keys=False)

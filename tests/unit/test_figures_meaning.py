@@ -6,11 +6,7 @@ import pandas as pd
 import pytest
 from test_figures import assert_readable, read_csv, said
 
-from spikesieve.figures.decoding import (
-    decoding_drawing_table,
-    draw_decoding,
-    paired_difference,
-)
+from spikesieve.figures.decoding import decoding_drawing_table, draw_decoding
 from spikesieve.figures.feature_gallery import draw_feature_gallery, feature_gallery_table
 from spikesieve.figures.method_comparison import draw_method_comparison, method_comparison_table
 from spikesieve.figures.style import header, part, save_figure
@@ -135,24 +131,6 @@ def test_decoding_draws_scores_and_differences(tables, tmp_path):
     by_true = cells.assign(share=cells["label"].astype(float)).groupby("series")["share"].sum()
     assert by_true.to_numpy() == pytest.approx(np.ones(len(by_true)), abs=1e-3)
     redrawn(draw_decoding, table, tmp_path)
-
-
-def test_paired_differences_are_of_the_same_blocks():
-    """Both vary much from block to block, one is always 0.1 above: the difference is sure."""
-    rng = np.random.default_rng(0)
-    level = rng.uniform(0.2, 0.8, 10)
-    weight = rng.uniform(0.05, 0.15, 10)
-    blocks = pd.concat(
-        pd.DataFrame({"name": n, "fold": range(10), "value": level + up, "weight": weight})
-        for n, up in (("ours", 0.1), ("raw", 0.0))
-    )
-    middle, low, high = paired_difference(blocks, "ours", "raw")
-    assert (middle, low, high) == pytest.approx((0.1, 0.1, 0.1))
-    noisy = blocks.assign(value=rng.uniform(0, 1, 20))
-    middle, low, high = paired_difference(noisy, "ours", "raw")
-    assert low < middle < high
-    assert low < 0 < high
-    assert paired_difference(blocks, "ours", "gone") is None
 
 
 def test_nothing_to_decode_is_said(tables):

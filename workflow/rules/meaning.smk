@@ -98,3 +98,34 @@ rule judge_meaning_of_null:
         "{input.latents:q} --folder {params.folder:q} --recording {wildcards.recording:q} "
         "--model {wildcards.model} --gap-s {params.gap_s} --settings {params.settings:q} "
         "--only-features"
+
+
+rule compare_methods:
+    input:
+        meaning=comparison_tables,
+        methods="results/methods/{recording}.csv",
+    output:
+        table="results/comparison/{recording}.csv",
+        page=report(
+            "results/comparison/{recording}.html",
+            caption="../report/comparison.rst",
+            category="Features",
+            subcategory="{recording}",
+            labels={"figure": "methods compared, in tables"},
+        ),
+    log:
+        "results/logs/compare_methods/{recording}.log",
+    benchmark:
+        "results/benchmarks/rules/compare_methods/{recording}.tsv"
+    conda:
+        ENV
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=20,
+    params:
+        folders=comparison_folders,
+        code=code("compare_methods.py"),
+    shell:
+        "stage {log:q} compare_methods.py {params.folders:q} --methods {input.methods:q} "
+        "--table {output.table:q} --page {output.page:q} --recording {wildcards.recording:q}"

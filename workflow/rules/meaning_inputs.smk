@@ -122,3 +122,16 @@ def latents_exports(wildcards):
     pairs = [(name, models_of(name)[0]) for name in RECORDINGS if has_spikes(name)]
     folders = [f"results/exports/{name}/{model}" for name, model in pairs]
     return [f"{folder}/{what}" for folder in folders for what in ("latents.nwb", "phy")]
+
+
+def comparison_tables(wildcards):
+    """Return the tables of every model and baseline that a comparison reads."""
+    names = ("features", "summary", "decoding")
+    return [path for name in names for path in meaning_of_all(name)(wildcards)]
+
+
+def comparison_folders(wildcards):
+    """Return the folders of these tables, that of the first model first."""
+    return [
+        f"results/latents/{wildcards.recording}/{name}" for name in compared(wildcards.recording)
+    ]

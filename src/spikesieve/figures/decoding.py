@@ -4,7 +4,6 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Float
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -22,13 +21,13 @@ from spikesieve.figures.methods import (
     pretty,
 )
 from spikesieve.figures.style import drawing_table, facts, header, part, rows
+from spikesieve.latents.paired import paired_difference
 
 #: Variables that fit side by side; of more, those are drawn that are decoded furthest above chance.
 MOST_VARIABLES = 4
 #: What others are compared with.
 RAW = "raw"
 SCORES = {"balanced_accuracy": "Bal. accuracy", "r2": "R²"}
-N_RESAMPLED = 2_000
 #: A difference is told in the title where its interval lies above this.
 NOTICEABLE = 0.01
 #: Scores below are drawn at the edge.
@@ -80,33 +79,13 @@ def _variable(number: int, variable: str, mine: pd.DataFrame, methods) -> list[p
     parts.append(rows(f"chance {number}", [*low.index], low.to_numpy(), y, x_stop=high.to_numpy()))
     blocks = mine[mine["fold"].notna() & (mine["of"] == "all")]
     for name in [n for n in height.index if n != RAW and n in set(blocks["name"])]:
-        difference = paired_difference(blocks, name, RAW)
+        difference = paired_difference(blocks, name, RAW, "fold")
         if difference is not None:
             middle, low, high = difference
             at = {"y": height[name]}
             parts.append(rows(f"difference {number}", name, middle, **at))
             parts.append(rows(f"interval {number}", name, low, x_stop=high, **at))
     return parts
-
-
-def paired_difference(blocks: pd.DataFrame, name: str, other: str) -> Float[np.ndarray, "3"] | None:
-    """Return how much more ``name`` scores than ``other``, and the 95 % interval of that.
-
-    Percentile bootstrap over the contiguous blocks of the test bins, each of which gives a pair
-    (Efron and Tibshirani 1993, chapter 13). Seeds are averaged first. None where ``other`` is
-    missing.
-    """
-    by_block = blocks.groupby(["name", "fold"])[["value", "weight"]].mean()
-    if not {name, other} <= set(by_block.index.get_level_values("name")):
-        return None
-    one, two = by_block.loc[name], by_block.loc[other]
-    common = one.index.intersection(two.index)
-    gain = (one["value"] - two["value"])[common].to_numpy()
-    weight = (one["weight"] + two["weight"])[common].to_numpy() / 2
-    drawn = np.random.default_rng(0).integers(len(gain), size=(N_RESAMPLED, len(gain)))
-    resampled = (weight * gain)[drawn].sum(axis=1) / weight[drawn].sum(axis=1)
-    low, high = np.quantile(resampled, [0.025, 0.975])
-    return np.array([(weight * gain).sum() / weight.sum(), low, high])
 
 
 def _confusion(whole: pd.DataFrame, confusions: Sequence[pd.DataFrame]) -> list[pd.DataFrame]:
