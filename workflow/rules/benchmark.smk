@@ -95,7 +95,7 @@ rule benchmark_sae:
         ratios=rules.benchmark_sae_steps.output.ratios,
         growth=rules.benchmark_sae_steps.output.growth,
     output:
-        picture="results/benchmarks/sae_speed.png",
+        picture=benchmark_picture("sae_speed"),
         others=multiext("results/benchmarks/sae_speed", ".pdf", ".csv"),
     log:
         "results/logs/benchmark_sae.log",
@@ -161,7 +161,7 @@ rule benchmark_recovery:
     input:
         rules.benchmark_recovery_table.output,
     output:
-        picture="results/benchmarks/recovery_figure.png",
+        picture=benchmark_picture("recovery_figure"),
         others=multiext("results/benchmarks/recovery_figure", ".pdf", ".csv"),
     log:
         "results/logs/benchmark_recovery.log",

@@ -5,6 +5,21 @@ grow) and lfads_*.csv (LFADS on a Lorenz system, its rates known), and figures b
 """
 
 
+localrules:
+    figure_scaling,
+    figure_lfads,
+
+
+rule figure_scaling:
+    input:
+        "results/benchmarks/scaling.png",
+
+
+rule figure_lfads:
+    input:
+        "results/benchmarks/lfads.png",
+
+
 rule benchmark_methods_sizes:
     output:
         "results/benchmarks/methods.csv",
@@ -28,7 +43,7 @@ rule benchmark_methods:
     input:
         rules.benchmark_methods_sizes.output,
     output:
-        picture="results/benchmarks/scaling.png",
+        picture=benchmark_picture("scaling"),
         others=multiext("results/benchmarks/scaling", ".pdf", ".csv"),
     log:
         "results/logs/benchmark_methods.log",
@@ -73,7 +88,7 @@ rule benchmark_lfads:
     input:
         **rules.benchmark_lfads_lorenz.output,
     output:
-        picture="results/benchmarks/lfads.png",
+        picture=benchmark_picture("lfads"),
         others=multiext("results/benchmarks/lfads", ".pdf", ".csv"),
     log:
         "results/logs/benchmark_lfads.log",

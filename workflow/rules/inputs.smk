@@ -144,3 +144,13 @@ def figure_files(name, category):
         labels={"figure": name.replace("_", " ")},
     )
     return {"png": entry, **dict(zip(FIGURE_FORMATS[1:], others))}
+
+
+def benchmark_picture(name):
+    """Return the picture of a benchmark, which stands in the report when it was asked for."""
+    return report(
+        f"results/benchmarks/{name}.png",
+        caption=f"../report/{name.replace('_figure', '_benchmark')}.rst",
+        category="Benchmarks",
+        labels={"figure": name.removesuffix("_figure").replace("_", " ")},
+    )
