@@ -1,4 +1,5 @@
 import copy
+import re
 import subprocess
 import sys
 
@@ -430,3 +431,27 @@ def test_reading_does_not_change_what_was_given(shipped, schemas):
 )
 def test_values_of_the_wrong_kind_are_named_not_stumbled_over(schemas, given):
     assert "problem(s) in the configuration" in errors_of(given, schemas)
+
+
+def test_the_sheet_in_the_readme_is_read(root, schemas, tmp_path, shipped):
+    """As a newcomer copies it, tabs for spaces; only the files are of this test."""
+    text = (root / "README.md").read_text()
+    block = text[text.index("       recording  source") :].split("\n\n")[0].splitlines()
+    starts = [m.start() for m in re.finditer(r"\S+", block[0])]
+    cells = [
+        [line[a:b].strip() for a, b in zip(starts, [*starts[1:], None], strict=True)]
+        for line in block
+    ]
+    sources = yaml.safe_load((schemas / "recordings.schema.yaml").read_text())
+    assert {row[1] for row in cells[1:]} == {*sources["properties"]["source"]["enum"]}
+    sheet = tmp_path / "recordings.tsv"
+    sheet.write_text("\n".join("\t".join(row).rstrip() for row in cells) + "\n")
+    for path in re.findall(r"/data/\S+", sheet.read_text()):
+        file = tmp_path / path.removeprefix("/")
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.touch() if file.suffix else file.mkdir()
+    sheet.write_text(sheet.read_text().replace("/data/", f"{tmp_path}/data/"))
+    found = read_config(shipped | {"recordings": str(sheet)}, schemas)
+    assert list(found.recordings) == [row[0] for row in cells[1:]]
+    assert float(found.recordings["ca1"]["bin_ms"]) == 25
+    assert float(found.recordings["rat1"]["duration_s"]) == 3600
