@@ -81,12 +81,11 @@ METHODS = (
     *(n + s for n in ("raw", "pca", "factor_analysis", "nmf", "ica") for s in ("", "_smoothed")),
     *("nmf_frobenius", "cebra_time", "cebra_behaviour", "lfads"),
 )
-TUNED = {"nmf": {"sparsity": [0.0, 0.1]}}
 #: Trials of equal length, several bins each, are in the Allen-layout session only; the rat's
 #: position is what CEBRA was made for, and it gets longer there.
 OF_ONE = {
     "allen_layout": {"baselines": {"methods": [*METHODS, "slicetca"]}},
-    "hc11_buddy": {"baselines": {"settings": {**TUNED, "cebra_time": {"n_steps": 2000}}}},
+    "hc11_buddy": {"baselines": {"settings": {"cebra_time": {"n_steps": 2000}}}},
 }
 
 
@@ -108,7 +107,6 @@ def compared_config(data: Path) -> dict:
             "n_seeds": 2,
             "n_components": [16, 32],
             "smoothing": [1.0, 2.0],
-            "settings": TUNED,
         },
     }
 

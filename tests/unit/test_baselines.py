@@ -174,6 +174,29 @@ def test_silent_units_and_seeds_do_no_harm(name, train):
     assert a[:, 4].max() < 0.05
 
 
+@pytest.mark.parametrize("loss", ["kullback_leibler", "frobenius"])
+def test_nmf_says_nothing_absurd_of_hidden_units(loss):
+    """Few units that fire on their own: parts are single units, and tell nothing of others."""
+    rng = np.random.default_rng(0)
+    counts = rng.poisson(0.1, (3000, 12)).astype(np.uint8)
+    train, held_out = counts[:2000], counts[2000:]
+    fitted = fit_nmf(train, np.arange(2000), n_components=12, loss=loss)
+    _, bits, pattern_bits = cosmooth(
+        fitted.predict_hidden, held_out, np.arange(1000), train.mean(axis=0)
+    )
+    assert np.nanmin(bits) > -0.05
+    assert pattern_bits > -0.05
+
+
+def test_nmf_keeps_to_its_parts_where_they_tell(train, test):
+    fitted = fit_nmf(train, np.arange(2000), n_components=4)
+    hidden = np.arange(20) < 5
+    seen = np.where(hidden, 0, test[0]).astype(np.uint8)
+    predicted = fitted.predict_hidden(seen, np.arange(800), hidden)
+    least = predicted.min(axis=0) / train.mean(axis=0)[hidden]
+    assert (least < 0.5).all()
+
+
 def test_smoothing_never_crosses_a_gap():
     counts = np.array([[3], [0], [0], [6], [9]], np.uint8)
     bins = np.array([10, 11, 12, 20, 21])

@@ -1,19 +1,27 @@
 """Non-negative matrix factorisation, sparse where that is asked for, by scikit-learn."""
 
+from collections.abc import Callable
+
 import numpy as np
 import scipy.sparse
-from jaxtyping import Int, Real
+from jaxtyping import Float, Int, Real
 from sklearn.decomposition import NMF, non_negative_factorization
 
 from spikesieve.baselines.preparing import number_of_components, prepare
+from spikesieve.cosmoothing import hidden_masks
 from spikesieve.errors import InputError
 from spikesieve.fitting import Fitted
+from spikesieve.poisson import poisson_deviance
 
 #: Loss -> how scikit-learn calls it and what minimises it.
 LOSSES = {
     "kullback_leibler": {"solver": "mu", "beta_loss": "kullback-leibler"},
     "frobenius": {"solver": "cd", "beta_loss": "frobenius"},
 }
+
+#: Shares of the mean that are tried, on so many bins and every so many masks.
+SHARES = (0.0, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 0.9, 1.0)
+BINS_TOLD, MASKS_APART = 2_000, 3
 
 
 def fit_nmf(
@@ -30,7 +38,11 @@ def fit_nmf(
 ) -> Fitted:
     """Fit NMF on training counts as they are; latents are never negative.
 
-    Hidden units are predicted from weights that are fitted to the others. Errors as ``fit_pca``.
+    Hidden units are predicted from weights that are fitted to the others, each at most what its
+    part had in any training bin: a part that the seen units hardly tell would be blown up without
+    bound to explain a spike of theirs. The prediction is drawn towards the units' means by the
+    share that is most likely in training bins: by itself it is 0 wherever no part is active.
+    Errors as ``fit_pca``.
 
     Parameters
     ----------
@@ -53,7 +65,7 @@ def fit_nmf(
     preparation = prepare(counts, bins, "none", smoothing_bins, smoothing)
     same = {"max_iter": max_iterations, "alpha_W": sparsity, "l1_ratio": 1.0} | LOSSES[loss]
     model = NMF(n_components, init="nndsvda", random_state=seed, **same)
-    model.fit(preparation.apply(counts, bins))
+    most = model.fit_transform(preparation.apply(counts, bins)).max(axis=0)
     parts = model.components_.astype(np.float32)
     if not parts.any() and counts.any():
         raise InputError(f"NMF: nothing is left with sparsity {sparsity}", fix="lower it")
@@ -68,10 +80,37 @@ def fit_nmf(
     def reconstruct(latents):
         return latents @ parts
 
-    def predict_hidden(counts, bins, hidden):
+    def by_parts(counts, bins, hidden):
         seen = np.ascontiguousarray(parts[:, ~hidden])
         x = preparation.apply(counts, bins)[:, ~hidden]
-        return weights(x, seen) @ parts[:, hidden]
+        return np.minimum(weights(x, seen), most) @ parts[:, hidden]
+
+    mean = counts.mean(axis=0, dtype=np.float64).astype(np.float32)
+    share = share_of_mean(by_parts, counts, bins, mean)
+
+    def predict_hidden(counts, bins, hidden):
+        return (1 - share) * by_parts(counts, bins, hidden) + share * mean[hidden]
 
     method = "nmf" if loss == "kullback_leibler" else f"nmf_{loss}"
     return Fitted(method, f"{method}{n_components}", transform, reconstruct, predict_hidden)
+
+
+def share_of_mean(predict: Callable, counts, bins, mean: Float[np.ndarray, "unit"]) -> float:
+    """Return which of ``SHARES`` of the mean in the prediction of hidden units is most likely.
+
+    Counts are taken as Poisson; a stretch of the training bins and some masks tell.
+    """
+    middle = max(0, (len(counts) - BINS_TOLD) // 2)
+    stretch = slice(middle, middle + BINS_TOLD)
+    counts, bins = counts[stretch], bins[stretch]
+    deviance = np.zeros(len(SHARES))
+    for hidden in hidden_masks(counts.shape[1])[::MASKS_APART]:
+        by_parts = predict(np.where(hidden, 0, counts).astype(counts.dtype), bins, hidden)
+        for number, share in enumerate(SHARES):
+            rate = (1 - share) * by_parts + share * mean[hidden]
+            known = mean[hidden] > 0
+            told = poisson_deviance(
+                counts[:, hidden][:, known], rate[:, known], mean[hidden][known]
+            )
+            deviance[number] += told.sum()
+    return SHARES[int(np.argmin(deviance))]
