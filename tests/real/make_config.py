@@ -81,11 +81,25 @@ METHODS = (
     *(n + s for n in ("raw", "pca", "factor_analysis", "nmf", "ica") for s in ("", "_smoothed")),
     *("nmf_frobenius", "cebra_time", "cebra_behaviour", "lfads"),
 )
-#: Trials of equal length, several bins each, are in the Allen-layout session only; the rat's
-#: position is what CEBRA was made for, and it gets longer there.
+#: Trials of equal length, several bins each, are in the Allen-layout session only. The rat's
+#: position is what CEBRA was made for, and it gets longer there; its bins of 25 ms take wider
+#: smoothing, for all methods alike. A gabor is a bin of its own, with nothing to smooth over.
 OF_ONE = {
     "allen_layout": {"baselines": {"methods": [*METHODS, "slicetca"]}},
-    "hc11_buddy": {"baselines": {"settings": {"cebra_time": {"n_steps": 2000}}}},
+    "hc11_buddy": {
+        "baselines": {
+            "smoothing": [4.0, 2.0, 8.0],
+            "settings": {"cebra_time": {"n_steps": 2000}},
+        },
+        "sweep": {"smoothing": [4.0, 2.0, 8.0, 0.0]},
+    },
+    **{
+        f"allen_gabor_{session}": {
+            "baselines": {"methods": [n for n in METHODS if not n.endswith("_smoothed")]},
+            "sweep": {"smoothing": [0.0]},
+        }
+        for session in GABOR_SESSIONS
+    },
 }
 
 
@@ -106,7 +120,8 @@ def compared_config(data: Path) -> dict:
             "methods": [*METHODS],
             "n_seeds": 2,
             "n_components": [16, 32],
-            "smoothing": [1.0, 2.0],
+            # Raw counts predict no hidden unit, so that nothing chooses: they take the first.
+            "smoothing": [2.0, 1.0],
         },
     }
 
