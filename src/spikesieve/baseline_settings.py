@@ -26,6 +26,8 @@ def settings_of_method(settings: dict, method: str) -> dict:
         taken["smoothing_bins"] = section["smoothing_bins"]
     if method.endswith(SMOOTHED):
         taken["smoothing"] = section["smoothing"]
+    if base == "cebra_behaviour":
+        taken["angles"] = settings["meaning"]["angles"]
     return taken | section["settings"].get(base, {}) | section["settings"].get(method, {})
 
 

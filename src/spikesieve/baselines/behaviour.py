@@ -26,7 +26,10 @@ class Behaviour(NamedTuple):
 
 
 def read_behaviour(
-    path: str | PathLike, n_bins: int, variables: list[str] | None = None
+    path: str | PathLike,
+    n_bins: int,
+    variables: list[str] | None = None,
+    angles: dict[str, float] | None = None,
 ) -> Behaviour:
     """Read what ``conditions.parquet`` says of ``n_bins`` bins.
 
@@ -34,6 +37,7 @@ def read_behaviour(
     ----------
     variables : those to take: values and angles together, or one class. None takes all values and
         angles that half of the bins have; where there are none, the class that most bins have.
+    angles : degrees until an angle is the same again (``meaning.angles``); 360 where not named.
 
     Raises
     ------
@@ -57,7 +61,8 @@ def read_behaviour(
     rows = {name: table[table["variable"] == name] for name in chosen}
     if classes:
         return Behaviour(chosen, None, _labels(rows[classes[0]], n_bins))
-    columns = [_column(rows[name], kinds[name], n_bins) for name in chosen]
+    periods = angles or {}
+    columns = [_column(rows[n], kinds[n], periods.get(n, 360.0), n_bins) for n in chosen]
     return Behaviour(chosen, np.concatenate(columns, axis=1), None)
 
 
@@ -74,17 +79,14 @@ def _labels(rows: pd.DataFrame, n_bins: int) -> Int[np.ndarray, "bin"]:
     return labels
 
 
-def _column(rows: pd.DataFrame, kind: str, n_bins: int) -> Float[np.ndarray, "bin column"]:
-    """Return a value as one column, an angle as its cosine and sine."""
+def _column(
+    rows: pd.DataFrame, kind: str, period: float, n_bins: int
+) -> Float[np.ndarray, "bin column"]:
+    """Return a value as one column, an angle of this period as its cosine and sine."""
     value = rows["value"].to_numpy(np.float64)
     if kind == "angle":
-        turn = 2 * np.pi * value / _period(rows["variable"].iloc[0])
+        turn = 2 * np.pi * value / period
         value = np.stack([np.cos(turn), np.sin(turn)], axis=1)
     values = np.full((n_bins, 2 if kind == "angle" else 1), np.nan)
     values[rows["bin"]] = value.reshape(len(value), -1)
     return values
-
-
-def _period(variable: str) -> float:
-    """Return the degrees of a full turn: an orientation is the same after half of one."""
-    return 180.0 if "orientation" in variable else 360.0

@@ -73,15 +73,14 @@ def _lfads(base, train, bins, validation, *, counts, intervals, conditions, **ch
     return fit_lfads(train, bins, validation=validation, **chosen)
 
 
-def _cebra(
-    base, train, bins, validation, *, counts, intervals, conditions, variables=None, **chosen
-) -> Fitted:
+def _cebra(base, train, bins, validation, *, counts, intervals, conditions, **chosen) -> Fitted:
     from spikesieve.baselines.behaviour import read_behaviour
     from spikesieve.baselines.cebra import fit_cebra
 
     if base == "cebra_behaviour":
         n_bins = len(read_counts_table(counts).time_s)
-        chosen["behaviour"] = read_behaviour(conditions, n_bins, variables)
+        of = {name: chosen.pop(name, None) for name in ("variables", "angles")}
+        chosen["behaviour"] = read_behaviour(conditions, n_bins, **of)
     return fit_cebra(train, bins, **chosen)
 
 
