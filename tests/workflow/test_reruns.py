@@ -27,11 +27,16 @@ SAE = {"train_sae": 4, "judge_sae": 2}
 ONE_MODEL, ONE_SEED = {"train_sae": 2, "judge_sae": 1}, {"train_sae": 2, "judge_sae": 2}
 NULLS = {"train_null": 2, "judge_null": 1}
 RECOVERY = {"score_planted": 1, "figure_recovery_of": 1}
-SCORED = {"figure_reconstruction_of": 1, "figure_cosmoothing_of": 1, "tabulate_methods": 1}
-METHODS = SCORED | RECOVERY
+TABLES = {"tabulate_methods": 1, "compare_methods": 1}
+SCORED = {"figure_reconstruction_of": 1, "figure_cosmoothing_of": 1}
+METHODS = SCORED | TABLES | RECOVERY
 STABILITY = {"figure_sae_stability_of": 1}
 MODELS = {"figure_sae_density_of": 1, "figure_sae_levels_of": 1} | STABILITY
-MEANING_FIGURES = {"figure_decoding_of": 1, "figure_method_comparison_of": 1}
+MEANING_FIGURES = {
+    "figure_decoding_of": 1,
+    "figure_method_comparison_of": 1,
+    "compare_methods": 1,
+}
 PAGE = {"dashboard": 1}
 NAMES = {"judge_meaning_of_null": 1, "figure_feature_gallery_of": 1} | MEANING_FIGURES | PAGE
 # Latents of all methods, of both models, and of one model or baseline.
@@ -98,15 +103,13 @@ def test_a_fresh_project_wants_everything(tmp_path):
             {"sae": {"n_seeds": 3}},
             ONE_SEED | {"train_null": 1, "judge_null": 1} | OF_FIRST_MODEL | MODELS_MEANING,
         ),
+        ({"sae": {"nulls": []}}, STABILITY | TABLES | {"figure_method_comparison_of": 1}),
         (
-            {"sae": {"nulls": []}},
-            {
-                "figure_sae_stability_of": 1,
-                "figure_method_comparison_of": 1,
-                "tabulate_methods": 1,
-            },
+            {"baselines": {"nulls": ["shifted"]}},
+            {"fit_baseline_null": 2, "judge_meaning_of_baseline_null": 1}
+            | TABLES
+            | {"figure_method_comparison_of": 1},
         ),
-        ({"baselines": {"nulls": ["shifted"]}}, {"fit_baseline_null": 2, "tabulate_methods": 1}),
         (
             {"sae": {"models": {"default": {}, "mini": MINI | {"k": 5, "levels": []}}}},
             ONE_MODEL | OF_ALL_MODELS | ONE_MEANING,

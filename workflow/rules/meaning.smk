@@ -93,11 +93,33 @@ rule judge_meaning_of_null:
         gap_s=gap_of,
         code=code("judge_meaning.py"),
         folder=folder_of,
+        model="{model}",
     shell:
         "stage {log:q} judge_meaning.py {input.counts:q} {input.conditions:q} {input.units:q} "
         "{input.latents:q} --folder {params.folder:q} --recording {wildcards.recording:q} "
-        "--model {wildcards.model} --gap-s {params.gap_s} --settings {params.settings:q} "
+        "--model {params.model} --gap-s {params.gap_s} --settings {params.settings:q} "
         "--only-features"
+
+
+use rule judge_meaning_of_null as judge_meaning_of_baseline_null with:
+    input:
+        counts=counts_of,
+        conditions=rules.label_bins.output,
+        units=table("units"),
+        latents=baseline_null_runs("latents.parquet"),
+        metrics=baseline_null_runs("metrics.parquet"),
+    output:
+        "results/nulls/{recording}/{method}/{null}/features.parquet",
+    log:
+        "results/logs/judge_meaning_of_baseline_null/{recording}/{method}/{null}.log",
+    benchmark:
+        "results/benchmarks/rules/judge_meaning_of_baseline_null/{recording}/{method}/{null}.tsv"
+    params:
+        settings=meaning_settings,
+        gap_s=gap_of,
+        code=code("judge_meaning.py"),
+        folder=folder_of,
+        model="{method}",
 
 
 rule compare_methods:

@@ -85,11 +85,23 @@ def meaning_of_all(name):
 
 
 def shifted_features(wildcards):
-    """Return the features of the first model's control, where there is one of shifted counts."""
+    """Return the features of what was fitted on shifted counts: the first model, the baselines."""
     recording = wildcards.recording
-    if "shifted" not in CONFIG.of(recording)["sae"]["nulls"]:
-        return []
-    return [f"results/nulls/{recording}/{models_of(recording)[0]}/shifted/features.parquet"]
+    of, pattern = CONFIG.of(recording), f"results/nulls/{recording}/{{}}/shifted/features.parquet"
+    first = [models_of(recording)[0]] if "shifted" in of["sae"]["nulls"] else []
+    methods = [method for method in of["baselines"]["methods"] if method != "mean"]
+    others = methods if "shifted" in of["baselines"]["nulls"] else []
+    return [pattern.format(name) for name in first + others]
+
+
+def baseline_null_runs(name):
+    """Return an input function: this file of every seed's run of a baseline on one control."""
+
+    def files(wildcards):
+        seeds = range(CONFIG.of(wildcards.recording)["baselines"]["n_seeds"])
+        return expand(baseline_null_file(name), **wildcards, seed=seeds)
+
+    return files
 
 
 def first_meaning(*names):
