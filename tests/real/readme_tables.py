@@ -40,7 +40,8 @@ def number(value: float) -> str:
     """Return a score as the README writes it."""
     if pd.isna(value):
         return ""
-    return f"{value:.2f}".replace("0.", ".") if abs(value) < 10 else f"{value:.0e}"
+    text = f"{value:.2f}".replace("0.", ".") if abs(value) < 10 else f"{value:.0e}"
+    return text.replace("-.00", ".00")
 
 
 def scores(every: pd.DataFrame, column: str, chance: str) -> pd.DataFrame:

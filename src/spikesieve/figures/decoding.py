@@ -213,13 +213,17 @@ def _draw_confusion(ax: Axes, table: pd.DataFrame) -> None:
 
 
 def _verdict(table: pd.DataFrame) -> str:
-    """Return whether any method decodes a variable surely better than raw counts."""
+    """Return which method decodes each variable surely better than raw counts, the best first."""
     surely = []
     for number, name in enumerate(part(table, "variable")["series"]):
         spans = part(table, f"interval {number}")
-        better = [pretty(s) for s in spans.loc[spans["x"] >= NOTICEABLE, "series"]]
-        if better:
-            surely.append(f"{name.replace('_', ' ')}: {', '.join(better[:3])}")
+        better = set(spans.loc[spans["x"] >= NOTICEABLE, "series"])
+        gains = part(table, f"difference {number}").set_index("series")["x"]
+        gains = gains[gains.index.isin(better)].sort_values(ascending=False, kind="stable")
+        if len(gains):
+            best = f"{pretty(gains.index[0])} by {gains.iloc[0]:.2f}"
+            more = f" and {len(gains) - 1} more" if len(gains) > 1 else ""
+            surely.append(f"{name.replace('_', ' ')}: {best}{more}")
     if not surely:
         return "no method decodes surely more from its latents than raw counts give"
     return f"surely {NOTICEABLE:g} or more above raw counts: " + "; ".join(surely)

@@ -117,6 +117,8 @@ def colour_of(table: pd.DataFrame, name: str) -> str:
 
 def pretty(name: str) -> str:
     """Return a method's name as it reads in a figure."""
+    if name.endswith(SMOOTHED):
+        return f"{pretty(name.removesuffix(SMOOTHED))}, smoothed"
     for known, text in PRETTY.items():
         if name == known or (name.startswith(known) and name[len(known) :].isdigit()):
             return text + name[len(known) :]

@@ -30,7 +30,7 @@ _HEAD = """<thead><tr><th scope="col" rowspan="2">Method</th>
 
 _ABOUT_HEAD = """<thead><tr><th scope="col">Method</th><th scope="col">Latents</th>
 <th scope="col">Stability</th><th scope="col">Named, of active</th><th scope="col">Time, s</th>
-<th scope="col">Peak memory, MB</th><th scope="col">Best features</th></tr></thead>"""
+<th scope="col">Peak memory, MB</th><th scope="col" class="name">Best features</th></tr></thead>"""
 
 
 def comparison_page(table: pd.DataFrame, *, recording: str, ours: str) -> str:
