@@ -106,6 +106,17 @@ def test_positions_are_drawn_as_a_map(tables, tmp_path):
     assert np.asarray(image).tolist() == [[0, 3, 6], [1, 4, 7], [2, 5, 8]]
 
 
+def test_the_ranges_of_a_coarse_map_can_be_read(tables, tmp_path):
+    edges = ("-40 to -20", "-10 to 10", "20 to 40")
+    labels = [f"{x}, {y}" for x in edges for y in edges]
+    summary = tables["default"]["summary"].copy()
+    summary.loc[0, ["variable", "named", "name"]] = ["position", True, "position"]
+    about = {"recording": "rec", "model": "default", "seed": 0, "latent": 0, "sem": 0.1}
+    tuning = pd.DataFrame({"variable": "position", "label": labels, "mean": np.arange(9.0)})
+    tuning = tuning.assign(order=np.arange(9), **about)
+    redrawn(draw_feature_gallery, gallery(tables, summary=summary, tuning=tuning), tmp_path)
+
+
 def test_a_gallery_without_conditions_shows_units(tables, tmp_path):
     summary = tables["default"]["summary"].copy()
     summary[["variable", "label", "name", "named"]] = [None, None, "", False]

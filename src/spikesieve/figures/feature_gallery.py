@@ -12,6 +12,8 @@ from spikesieve.figures.style import drawing_table, facts, header, part, rows
 SHOWN, UNITS = 6, 8
 #: Labels that are drawn as bars, more as lines; letters that fit below an axis.
 MOST_BARS, TICK_LETTERS = 18, 42
+#: Letters of a label that fit side by side below a map.
+WIDEST_TICK = 5
 
 
 def feature_gallery_table(
@@ -175,6 +177,8 @@ def _draw_grid(ax: Axes, across: list[str], up: list[str], image: np.ndarray) ->
         step = -(-len(labels) // 3)
         at = np.arange(0, len(labels), step)
         ax.set(**{f"{axis}ticks": at, f"{axis}ticklabels": [labels[i] for i in at]})
+    if max(map(len, across)) > WIDEST_TICK:
+        ax.tick_params(axis="x", rotation=90)
     bar = ax.figure.colorbar(shown, ax=ax, fraction=0.05, pad=0.02)
     bar.outline.set_visible(False)
     bar.set_label("Activation")
