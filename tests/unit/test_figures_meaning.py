@@ -114,7 +114,11 @@ def test_the_ranges_of_a_coarse_map_can_be_read(tables, tmp_path):
     about = {"recording": "rec", "model": "default", "seed": 0, "latent": 0, "sem": 0.1}
     tuning = pd.DataFrame({"variable": "position", "label": labels, "mean": np.arange(9.0)})
     tuning = tuning.assign(order=np.arange(9), **about)
-    redrawn(draw_feature_gallery, gallery(tables, summary=summary, tuning=tuning), tmp_path)
+    table = gallery(tables, summary=summary, tuning=tuning)
+    figure = redrawn(draw_feature_gallery, table, tmp_path)
+    ax = next(ax for ax in figure.axes if ax.images)
+    assert [t.get_text() for t in ax.get_xticklabels()] == ["-40", "-10", "20"]
+    assert [t.get_text() for t in ax.get_yticklabels()] == list(edges)
 
 
 def test_a_gallery_without_conditions_shows_units(tables, tmp_path):

@@ -12,8 +12,6 @@ from spikesieve.figures.style import drawing_table, facts, header, part, rows
 SHOWN, UNITS = 6, 8
 #: Labels that are drawn as bars, more as lines; letters that fit below an axis.
 MOST_BARS, TICK_LETTERS = 18, 42
-#: Letters of a label that fit side by side below a map.
-WIDEST_TICK = 5
 
 
 def feature_gallery_table(
@@ -154,6 +152,11 @@ def _tick(label: str) -> str:
     return start if stop and ", " not in label else style.shortened(label, 12)
 
 
+def _beginning(label: str) -> str:
+    """Return "-40" of "-40 to -20"; what is no range stays as it is."""
+    return label.partition(" to ")[0]
+
+
 def _grid(means: pd.DataFrame) -> tuple | None:
     """Return axes and values of labels that are pairs of numbers ("-30, 20") on a full grid."""
     pairs = means["label"].str.split(", ", expand=True)
@@ -176,9 +179,9 @@ def _draw_grid(ax: Axes, across: list[str], up: list[str], image: np.ndarray) ->
     for axis, labels in (("x", across), ("y", up)):
         step = -(-len(labels) // 3)
         at = np.arange(0, len(labels), step)
+        if axis == "x":  # whole ranges fit beside a map, not below it
+            labels = [_beginning(label) for label in labels]
         ax.set(**{f"{axis}ticks": at, f"{axis}ticklabels": [labels[i] for i in at]})
-    if max(map(len, across)) > WIDEST_TICK:
-        ax.tick_params(axis="x", rotation=90)
     bar = ax.figure.colorbar(shown, ax=ax, fraction=0.05, pad=0.02)
     bar.outline.set_visible(False)
     bar.set_label("Activation")
