@@ -81,11 +81,17 @@ METHODS = (
     *(n + s for n in ("raw", "pca", "factor_analysis", "nmf", "ica") for s in ("", "_smoothed")),
     *("nmf_frobenius", "cebra_time", "cebra_behaviour", "lfads"),
 )
-#: Trials of equal length, several bins each, are in the Allen-layout session only. The rat's
-#: position is what CEBRA was made for, and it gets longer there; its bins of 25 ms take wider
-#: smoothing, for all methods alike. A gabor is a bin of its own, with nothing to smooth over.
+#: A gabor is a bin of its own: methods that look over time find nothing, and get one session only.
+SESSION = GABOR_SESSIONS[1]
+DEEP = ("cebra_time", "cebra_behaviour", "lfads")
+#: Trials of equal length, several bins each, are in the Allen-layout session only; it shows each
+#: kind of stimulus in one long block, so that every split needs a part of each. The rat's position
+#: is what CEBRA was made for, and it gets longer there; bins of 25 ms take wider smoothing.
 OF_ONE = {
-    "allen_layout": {"baselines": {"methods": [*METHODS, "slicetca"]}},
+    "allen_layout": {
+        "counts": {"split": [["train", 6], ["validation", 1], ["test", 3]] * 6},
+        "baselines": {"methods": [*METHODS, "slicetca"]},
+    },
     "hc11_buddy": {
         "baselines": {
             "smoothing": [4.0, 2.0, 8.0],
@@ -95,7 +101,13 @@ OF_ONE = {
     },
     **{
         f"allen_gabor_{session}": {
-            "baselines": {"methods": [n for n in METHODS if not n.endswith("_smoothed")]},
+            "baselines": {
+                "methods": [
+                    name
+                    for name in METHODS
+                    if not name.endswith("_smoothed") and not (name in DEEP and session != SESSION)
+                ]
+            },
             "sweep": {"smoothing": [0.0]},
         }
         for session in GABOR_SESSIONS
