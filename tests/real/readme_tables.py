@@ -12,13 +12,17 @@ from spikesieve.figures.methods import pretty
 
 #: (recording, variable) -> how a column is headed.
 SHOWN = {
-    ("allen_gabor_732592105", "position"): "gabor position (81), 1",
-    ("allen_gabor_742951821", "position"): "gabor position (81), 2",
-    ("allen_gabor_732592105", "coarse_position"): "coarse position (9), 1",
-    ("allen_gabor_742951821", "coarse_position"): "coarse position (9), 2",
-    ("allen_gabor_732592105", "orientation"): "orientation (3), 1",
-    ("allen_gabor_742951821", "orientation"): "orientation (3), 2",
+    ("allen_gabor_732592105", "position"): "gabor position, 1",
+    ("allen_gabor_742951821", "position"): "gabor position, 2",
+    ("allen_gabor_732592105", "coarse_position"): "coarse, 1",
+    ("allen_gabor_742951821", "coarse_position"): "coarse, 2",
     ("hc11_buddy", "position_0"): "rat's position",
+    ("chicken_retina", "led_530nm"): "LED 530 nm",
+    ("allen_layout", "frame"): "images",
+    ("allen_layout", "orientation"): "gratings",
+    ("allen_layout", "running_speed"): "running",
+    ("planted", "orientation"): "planted gratings",
+    ("planted", "running_speed"): "planted running",
 }
 OURS, RAW = "default", "raw"
 
