@@ -8,7 +8,7 @@ import pytest
 from make_config import real_config
 from workflow_runner import copy_project, nothing_to_do, snakemake
 
-pytestmark = pytest.mark.data
+pytestmark = [pytest.mark.data, pytest.mark.timeout(1800)]  # the job itself may take 1500 s
 
 #: recording: (units, spikes or None, seconds), as counted by other means (see the data's notes).
 KNOWN = {
